@@ -1,0 +1,79 @@
+"""Every error that this package raises on purpose.
+
+::
+
+    ApiPokemonError            what is wrong, and what to do about it, in one sentence each
+    ├── DexError               the game's facts do not hold this
+    │   ├── UnknownIdError     no form, move or type has this id
+    │   └── UnknownNameError   no form or move has this name; knows the nearest names
+    ├── DuelError              a duel that cannot be asked about
+    │   ├── NoDamagingMoveError    a form, or a list of moves, without a damaging move
+    │   └── UnusableMoveError      a reply that cannot decide a duel (a status move)
+    ├── SimulatorError         the battle simulator is missing, or does not work
+    ├── ModelError             a model version that cannot be used
+    │   ├── ModelMissingError
+    │   └── ModelDamagedError
+    └── StartError             the service cannot start: a port, a folder, a setting
+"""
+
+from collections.abc import Sequence
+
+
+class ApiPokemonError(Exception):
+    """Base of the tree; ``str(error)`` is fit to show to the person who caused it."""
+
+
+class DexError(ApiPokemonError):
+    """The game's facts do not hold this."""
+
+
+class UnknownIdError(DexError):
+    """No form, move or type has this id."""
+
+    def __init__(self, kind: str, value: int) -> None:
+        super().__init__(f"There is no {kind} with id {value}.")
+        self.kind = kind
+        self.value = value
+
+
+class UnknownNameError(DexError):
+    """No form or move has this name, in any language."""
+
+    def __init__(self, kind: str, value: str, suggestions: Sequence[str]) -> None:
+        hint = f" Did you mean {', '.join(suggestions)}?" if suggestions else ""
+        super().__init__(f"There is no {kind} named {value!r}.{hint}")
+        self.kind = kind
+        self.value = value
+        self.suggestions = tuple(suggestions)
+
+
+class DuelError(ApiPokemonError):
+    """A duel that cannot be asked about."""
+
+
+class NoDamagingMoveError(DuelError):
+    """A form, or a list of moves, without a single damaging move."""
+
+
+class UnusableMoveError(DuelError):
+    """A move that cannot decide a duel, where one is needed."""
+
+
+class SimulatorError(ApiPokemonError):
+    """The battle simulator is missing, or does not work."""
+
+
+class ModelError(ApiPokemonError):
+    """A model version that cannot be used."""
+
+
+class ModelMissingError(ModelError):
+    """A model version, or one of its files, is not there."""
+
+
+class ModelDamagedError(ModelError):
+    """A model file is not what its metadata says."""
+
+
+class StartError(ApiPokemonError):
+    """The service cannot start as it is set up."""
