@@ -1,0 +1,31 @@
+"""Every environment variable of the service, read once."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings come from the environment (prefix ``API_POKEMON_``) or from a ``.env`` file in the working folder."""
+
+    model_config = SettingsConfigDict(env_prefix="API_POKEMON_", env_file=".env", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")
+    data_dir: Path = Field(
+        Path(".api-pokemon"), description="Folder for everything that the service writes: models, the admin key, later the log."
+    )
+    model_version: str = Field("", description="Model version that answers; empty: the one shipped with the package.")
+    tablebase: bool = Field(True, description="Compile the model's tablebase in the background where it is missing.")
+    predict_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="SHA-256 hashes (hex, comma-separated) of the keys that may predict."
+    )
+    admin_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="SHA-256 hashes (hex, comma-separated) of the keys that may administer, and predict."
+    )
+    anonymous_predict: bool = Field(
+        False, description="Allow predictions without a key when listening on another address than loopback."
+    )
+    log_level: str = Field("info", description="debug, info, warning or error.")
