@@ -1,0 +1,1 @@
+"""Makes ``dex.json`` from the npm packages: ``python -m api_pokemon.dex.generate``."""
