@@ -1,0 +1,105 @@
+# Everything that a person does with this repository. `make help` lists it.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+SHOWDOWN := api_pokemon/battle/showdown
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+INSTALL := $(PIP) install --require-hashes --no-deps --requirement
+INSTALL_PROJECT := $(PIP) install --quiet --no-build-isolation --no-deps --editable .
+
+# One environment for everything. Each set of locked requirements contains the one before it:
+# api (answers requests) < train (simulates and trains) < dev (tests and linters).
+# A stamp file per set remembers that it is installed.
+API := $(VENV)/installed-api
+TRAIN := $(VENV)/installed-train
+DEV := $(VENV)/installed-dev
+
+.PHONY: help
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(API) ## Start the service; settings are variables, as in `API_POKEMON_PORT=9000 make run`
+	@$(BIN)/api-pokemon up
+
+.PHONY: test
+test: $(DEV) ## Lint, check the types and the imports, run all the tests
+	@scripts/prepare_tests
+	@$(MAKE) lint types imports
+	$(BIN)/pytest
+
+.PHONY: lint
+lint: $(DEV) ## Check style and format
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+.PHONY: types
+types: $(DEV) ## Check the types (mypy, strict)
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: $(DEV) ## Check that imports run one way only
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(DEV) ## Format the code, repair what can be repaired
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: simulator
+simulator: $(SHOWDOWN)/node_modules/.package-lock.json ## Install the battle simulator (Node comes from PyPI)
+
+.PHONY: train
+train: $(TRAIN) ## Train a model version from the committed battles
+	$(BIN)/api-pokemon train
+
+.PHONY: bench
+bench: $(DEV) ## Measure what benchmarks/README.md states
+	$(BIN)/python -m benchmarks
+
+.PHONY: test-clone
+test-clone: ## Time `make run` in a fresh clone with an empty home folder
+	scripts/time_start
+
+.PHONY: lock
+lock: $(DEV) ## Compile the lock files; `make lock UPGRADE=--upgrade` takes newer versions
+	$(call compile,requirements-dev.txt,--group dev --extra train $(UPGRADE))
+	$(call compile,requirements-train.txt,--extra train --constraint requirements-dev.txt)
+	$(call compile,api_pokemon/requirements.txt,--constraint requirements-dev.txt)
+
+.PHONY: clean
+clean: ## Remove what was installed and cached, never the data folder
+	rm -rf $(VENV) $(SHOWDOWN)/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The same versions on every Python (fewest), for every platform (universal); no package index is named.
+define compile
+$(BIN)/uv pip compile pyproject.toml --group build $(2) --output-file $(1) --quiet --no-config --universal --python-version 3.11 \
+	--fork-strategy fewest --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+endef
+
+$(BIN)/python:
+	@scripts/make_venv $(VENV)
+
+$(API): api_pokemon/requirements.txt pyproject.toml | $(BIN)/python
+	$(INSTALL) api_pokemon/requirements.txt
+	$(INSTALL_PROJECT)
+	@touch $@
+
+$(TRAIN): requirements-train.txt pyproject.toml | $(BIN)/python
+	$(INSTALL) requirements-train.txt
+	$(INSTALL_PROJECT)
+	@touch $(API) $@
+
+$(DEV): requirements-dev.txt pyproject.toml | $(BIN)/python
+	$(INSTALL) requirements-dev.txt
+	$(INSTALL_PROJECT)
+	@touch $(API) $(TRAIN) $@
+
+$(SHOWDOWN)/node_modules/.package-lock.json: $(SHOWDOWN)/package-lock.json | $(TRAIN)
+	cd $(SHOWDOWN) && PATH="$(abspath $(BIN)):$$PATH" npm ci --omit=optional --ignore-scripts --no-audit --no-fund
+	@touch $@

@@ -1,0 +1,3 @@
+from api_pokemon.cli import main
+
+main()

@@ -1,0 +1,86 @@
+"""The commands of ``api-pokemon``: where each of them lives, and nothing else.
+
+A command's module is imported when the command is used, so that ``--help`` and ``up`` do not wait for numpy or a model.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperGroup
+
+from api_pokemon import __version__
+from api_pokemon.errors import ApiPokemonError
+
+
+class Command(NamedTuple):
+    """A command: its name, where its function is, and the first sentence of that function's docstring."""
+
+    name: str
+    module: str
+    function: str
+    summary: str
+
+    def load(self) -> Callable[..., Any]:
+        function: Callable[..., Any] = getattr(importlib.import_module(self.module), self.function)
+        return function
+
+
+COMMANDS = (
+    Command("up", "api_pokemon.up", "up", "Start the service and keep it running."),
+    Command("serve", "api_pokemon.serve", "serve", "Answer requests from this process, without a supervisor."),
+    Command("traffic", "api_pokemon.traffic.command", "traffic", "Play a believable client against a running service."),
+)
+
+
+class LazyGroup(TyperGroup):
+    """Lists commands by their summaries, and loads the one that is used."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        for command in COMMANDS:
+            if command.name == args[0]:
+                self.add_command(_command_of(command), command.name)
+        return super().resolve_command(ctx, args)
+
+
+def _command_of(command: Command) -> Any:
+    single = typer.Typer(add_completion=False)
+    single.command(command.name)(command.load())
+    return typer.main.get_command(single)
+
+
+def _application() -> typer.Typer:
+    application = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    application.callback(help="Predicts the best move in a Pokémon Let's Go duel. Start with: api-pokemon up")(_options)
+    for command in COMMANDS:
+        application.command(command.name, help=command.summary)(lambda: None)
+    return application
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of ``api-pokemon`` itself; each acts in its own callback."""
+
+
+app = _application()
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line and exit status 1."""
+    try:
+        app()
+    except ApiPokemonError as error:
+        print(f"api-pokemon: {error}", file=sys.stderr)
+        raise SystemExit(1) from error

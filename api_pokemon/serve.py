@@ -1,0 +1,90 @@
+"""``api-pokemon serve``: one process that answers requests."""
+
+import logging
+import os
+import socket
+import sys
+from typing import Annotated
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+
+from api_pokemon.errors import ModelError, StartError
+from api_pokemon.lifeline import follow_parent
+from api_pokemon.settings import Settings
+from api_pokemon.startup import (
+    EXIT_CANNOT_START,
+    configure_logging,
+    ensure_writable,
+    listen,
+    read_settings,
+    url_of,
+)
+
+logger = logging.getLogger(__name__)
+
+_DRAIN_SECONDS = 3
+"""Time for requests in flight once the service is to stop; the supervisor allows 4.5 s for all of the shutdown."""
+
+_KEEP_ALIVE_SECONDS = 65
+"""Longer than clients and load balancers keep an idle connection, so that closing it is theirs, never a race."""
+
+
+def serve(
+    *,
+    listener_fd: Annotated[
+        int | None, typer.Option(hidden=True, help="Answer on this open socket instead of opening one.")
+    ] = None,
+    until_stdin_closes: Annotated[bool, typer.Option(hidden=True, help="Stop when standard input closes.")] = False,
+) -> None:
+    """Answer requests from this process, without a supervisor.
+
+    What `up` starts and keeps alive. Use it alone where something else supervises: a container, a systemd unit.
+
+    Ends with exit status 78 where it cannot start as it is set up (a taken port, a damaged model), since starting it
+    again would not help.
+    """
+    try:
+        run(read_settings(), listener_fd=listener_fd, until_stdin_closes=until_stdin_closes)
+    except (StartError, ModelError) as error:
+        print(f"api-pokemon: {error}", file=sys.stderr)
+        raise SystemExit(EXIT_CANNOT_START) from error
+
+
+def run(settings: Settings, *, listener_fd: int | None, until_stdin_closes: bool) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what was accepted and return."""
+    if until_stdin_closes:
+        follow_parent()
+    configure_logging(settings.log_level)
+    ensure_writable(settings.data_dir)
+    listener = listen(settings.host, settings.port) if listener_fd is None else socket.socket(fileno=listener_fd)
+    from api_pokemon.main import create_app
+
+    _Server(create_app(settings), listener).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn as this service wants it: no access log, one line when it answers."""
+
+    def __init__(self, app: FastAPI, listener: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=_DRAIN_SECONDS,
+            )
+        )
+        self._url = url_of(listener)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        logger.info("answering on %s (process %d)", self._url, os.getpid())

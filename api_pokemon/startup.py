@@ -1,0 +1,113 @@
+"""What must hold before a process of the service can start, checked up front and told in one line."""
+
+import errno
+import logging
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from api_pokemon.errors import StartError
+from api_pokemon.settings import Settings
+
+EXIT_CANNOT_START = os.EX_CONFIG
+"""Exit status of a child process that cannot start as it is set up: starting it again would not help."""
+
+_BACKLOG = 2048
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment, or say which one is wrong.
+
+    Raises
+    ------
+    StartError
+        Naming each variable that holds something it cannot hold.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [f"{_variable(p['loc'])} is {p['input']!r}: {p['msg']}" for p in error.errors()]
+        raise StartError("; ".join(problems) + ".") from error
+    except SettingsError as error:
+        raise StartError(f"{error}.") from error
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return f"{Settings.model_config['env_prefix']}{location[0]}".upper()
+
+
+def ensure_writable(folder: Path) -> None:
+    """Make the folder where it is missing, and prove that a file can be written into it.
+
+    Raises
+    ------
+    StartError
+        Naming the folder, the reason and the setting.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StartError(
+            f"The data folder {folder.absolute()} cannot be written ({error.strerror}). "
+            "Make it writable, or set API_POKEMON_DATA_DIR to another one."
+        ) from error
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the listening socket of the API; port 0 takes a free one.
+
+    Raises
+    ------
+    StartError
+        Naming the address, the reason and the setting.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except socket.gaierror as error:
+        raise StartError(f"API_POKEMON_HOST is {host!r}, which is no address of this machine.") from error
+    except OSError as error:
+        raise StartError(_why_not(host, port, error)) from error
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return (
+                f"Port {port} on {host} is taken by another program. "
+                "Stop that one, or set API_POKEMON_PORT to a free port."
+            )
+        case errno.EACCES:
+            return f"Port {port} on {host} needs more rights than this user has. Set API_POKEMON_PORT above 1023."
+        case errno.EADDRNOTAVAIL:
+            return f"API_POKEMON_HOST is {host!r}, which is no address of this machine."
+        case _:
+            return f"Port {port} on {host} cannot be opened ({os.strerror(error.errno or 0)})."
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a client on this machine finds the listener, as ``http://127.0.0.1:8000``."""
+    host, port = listener.getsockname()[:2]
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- read, not bound
+    return f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
+
+
+def configure_logging(level: str) -> None:
+    """One plain line per event, on standard error.
+
+    Raises
+    ------
+    StartError
+        Where there is no such level.
+    """
+    levels = logging.getLevelNamesMapping()
+    if level.upper() not in levels:
+        raise StartError(f"API_POKEMON_LOG_LEVEL is {level!r}; it can be debug, info, warning or error.")
+    logging.basicConfig(level=levels[level.upper()], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn.error").setLevel(max(levels[level.upper()], logging.WARNING))

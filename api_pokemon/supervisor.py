@@ -1,0 +1,143 @@
+"""Keeps child processes running, and stops them together.
+
+A child that dies is started again after a delay that doubles from one death to the next. Children run in process
+groups of their own, so that Ctrl-C reaches the supervisor alone and it can stop them in good order; each gets a pipe as
+standard input, which closes with the supervisor (see :mod:`api_pokemon.lifeline`).
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from api_pokemon.startup import EXIT_CANNOT_START
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A program to keep running: its name in the log, its command, the file descriptors that it inherits."""
+
+    name: str
+    command: tuple[str, ...]
+    descriptors: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BackOff:
+    """How long to wait before a child is started again.
+
+    Examples
+    --------
+    >>> back_off = BackOff(first_seconds=0.2, longest_seconds=10.0, stable_seconds=30.0)
+    >>> [back_off.delay_seconds(deaths) for deaths in (1, 2, 3, 6, 7)]
+    [0.2, 0.4, 0.8, 6.4, 10.0]
+    """
+
+    first_seconds: float = 0.2
+    longest_seconds: float = 10.0
+    stable_seconds: float = 30.0
+    """A child that ran this long had started well: its deaths count from one again."""
+
+    def delay_seconds(self, deaths: int) -> float:
+        return float(min(self.longest_seconds, self.first_seconds * 2 ** min(deaths - 1, 32)))
+
+
+class Supervisor:
+    """Runs children until :meth:`stop`.
+
+    Parameters
+    ----------
+    children
+        Started together, stopped together.
+    back_off
+        Delays between a death and the next start.
+    grace_seconds
+        Time between SIGTERM and SIGKILL for a child that is to stop.
+    """
+
+    def __init__(
+        self, children: Sequence[Child], *, back_off: BackOff | None = None, grace_seconds: float = 4.5
+    ) -> None:
+        self._children = children
+        self._back_off = back_off or BackOff()
+        self._grace_seconds = grace_seconds
+        self._stopping = asyncio.Event()
+        self._cannot_start = False
+
+    def stop(self) -> None:
+        """End all children, after which :meth:`run` returns. May be called again, and by a signal handler."""
+        self._stopping.set()
+
+    async def run(self) -> bool:
+        """Keep the children running until they are to stop.
+
+        Returns
+        -------
+        bool
+            False where a child said at its first start that it cannot start, and had everything stopped.
+        """
+        async with asyncio.TaskGroup() as group:
+            for child in self._children:
+                group.create_task(self._keep(child))
+        return not self._cannot_start
+
+    async def _keep(self, child: Child) -> None:
+        deaths = 0
+        first_start = True
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            started_seconds = loop.time()
+            status = await self._run_once(child)
+            if self._stopping.is_set():
+                return
+            if first_start and status == EXIT_CANNOT_START:
+                self._cannot_start = True
+                self.stop()
+                return
+            first_start = False
+            deaths = 1 if loop.time() - started_seconds >= self._back_off.stable_seconds else deaths + 1
+            delay_seconds = self._back_off.delay_seconds(deaths)
+            logger.warning("%s %s; starting it again in %g s", child.name, _cause_of_death(status), delay_seconds)
+            await self._stopped_within(delay_seconds)
+
+    async def _run_once(self, child: Child) -> int:
+        """Run the child until it dies, or until all are to stop; returns its exit status, negative for a signal."""
+        process = await asyncio.create_subprocess_exec(
+            *child.command, stdin=PIPE, pass_fds=child.descriptors, process_group=0
+        )
+        logger.info("%s started (process %d)", child.name, process.pid)
+        death = asyncio.create_task(process.wait())
+        stop = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait((death, stop), return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not death.done():
+            await self._end(child, process)
+        return await death
+
+    async def _end(self, child: Child, process: Process) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it may end by itself in this very moment
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), self._grace_seconds)
+        except TimeoutError:
+            logger.warning("%s did not stop within %g s; killing it", child.name, self._grace_seconds)
+            process.kill()
+
+    async def _stopped_within(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+def _cause_of_death(status: int) -> str:
+    """
+    >>> _cause_of_death(-9), _cause_of_death(3)
+    ('was killed by signal 9 (Killed)', 'ended with exit status 3')
+    """
+    if status < 0:
+        return f"was killed by signal {-status} ({signal.strsignal(-status)})"
+    return f"ended with exit status {status}"
