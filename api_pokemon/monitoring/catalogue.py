@@ -1,0 +1,138 @@
+"""Every metric by name, type, labels and buckets: the one list that code, dashboards and alert rules are held to."""
+
+from typing import Literal, NamedTuple, TypeAlias
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary
+
+Kind: TypeAlias = Literal["counter", "gauge", "histogram", "summary", "info"]
+
+_SUFFIXES: dict[Kind, tuple[str, ...]] = {
+    "counter": ("",),
+    "gauge": ("",),
+    "histogram": ("_bucket", "_sum", "_count"),
+    "summary": ("_sum", "_count"),
+    "info": ("",),
+}
+
+
+class MetricSpec(NamedTuple):
+    """One metric.
+
+    Parameters
+    ----------
+    name
+        As people write it in a query: a counter with its ``_total``, an info with its ``_info``.
+    buckets
+        The upper edges of a histogram, without infinity.
+
+    Examples
+    --------
+    >>> MetricSpec("queue_wait_seconds", "histogram", "Time spent waiting.", buckets=(0.1, 1)).series
+    ('queue_wait_seconds_bucket', 'queue_wait_seconds_sum', 'queue_wait_seconds_count')
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The names that a query may use."""
+        return tuple(self.name + suffix for suffix in _SUFFIXES[self.kind])
+
+    def counter(self, registry: CollectorRegistry) -> Counter:
+        return Counter(self.name, self.help, self.labels, registry=registry)
+
+    def gauge(self, registry: CollectorRegistry) -> Gauge:
+        return Gauge(self.name, self.help, self.labels, registry=registry)
+
+    def histogram(self, registry: CollectorRegistry) -> Histogram:
+        return Histogram(self.name, self.help, self.labels, registry=registry, buckets=self.buckets)
+
+    def summary(self, registry: CollectorRegistry) -> Summary:
+        return Summary(self.name, self.help, self.labels, registry=registry)
+
+
+API_REQUESTS = MetricSpec("api_requests_total", "counter", "Requests answered.", ("method", "endpoint", "status"))
+API_REQUEST_DURATION = MetricSpec(
+    "api_request_duration_seconds",
+    "histogram",
+    "From the request's arrival to the last byte of the answer.",
+    ("method", "endpoint"),
+    (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+API_ERRORS = MetricSpec(
+    "api_errors_total",
+    "counter",
+    "Answers with a 5xx status, handled or not, and answers broken off by an exception.",
+    ("method", "endpoint", "error_type"),
+)
+MODEL_PREDICTIONS = MetricSpec("model_predictions_total", "counter", "Predictions made.", ("model_version",))
+MODEL_PREDICTION_DURATION = MetricSpec(
+    "model_prediction_duration_seconds",
+    "histogram",
+    "Time the model took for one prediction.",
+    ("model_version",),
+    (1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
+)
+MODEL_CONFIDENCE_SCORE = MetricSpec(
+    "model_confidence_score",
+    "gauge",
+    "Mean confidence of at most the last 1,000 predictions of the last 60 s; absent when there are none.",
+    ("model_version",),
+)
+MODEL_CONFIDENCE = MetricSpec(
+    "model_confidence", "summary", "Confidence of every prediction: max(p, 1 - p).", ("model_version",)
+)
+MODEL_WIN_PROBABILITY = MetricSpec(
+    "model_win_probability",
+    "histogram",
+    "Probability of the chosen answer.",
+    ("model_version",),
+    tuple(step / 20 for step in range(1, 21)),
+)
+MODEL_ENGINE = MetricSpec(
+    "model_engine", "gauge", "1 for the engine that answers for a model version.", ("model_version", "engine")
+)
+SYSTEM_CPU_USAGE = MetricSpec(
+    "system_cpu_usage_percent", "gauge", "CPU in use, in percent of what may be used, over the last interval."
+)
+SYSTEM_MEMORY_USAGE = MetricSpec(
+    "system_memory_usage_bytes", "gauge", "Memory in use, without what the kernel can take back."
+)
+SYSTEM_MEMORY_AVAILABLE = MetricSpec(
+    "system_memory_available_bytes", "gauge", "Memory that can still be had before the limit."
+)
+
+METRICS = (
+    API_REQUESTS,
+    API_REQUEST_DURATION,
+    API_ERRORS,
+    MODEL_PREDICTIONS,
+    MODEL_PREDICTION_DURATION,
+    MODEL_CONFIDENCE_SCORE,
+    MODEL_CONFIDENCE,
+    MODEL_WIN_PROBABILITY,
+    MODEL_ENGINE,
+    SYSTEM_CPU_USAGE,
+    SYSTEM_MEMORY_USAGE,
+    SYSTEM_MEMORY_AVAILABLE,
+)
+
+
+def build_info(application: str) -> MetricSpec:
+    """Return the metric that tells what runs, named after the application.
+
+    Examples
+    --------
+    >>> build_info("iris").name
+    'iris_build_info'
+    """
+    return MetricSpec(f"{application}_build_info", "info", "What runs here.", ("version", "commit", "model_version"))
+
+
+def metric_specs(application: str) -> tuple[MetricSpec, ...]:
+    """Return every metric that a watched application exposes."""
+    return (*METRICS, build_info(application))

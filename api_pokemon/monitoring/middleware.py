@@ -1,0 +1,132 @@
+"""Counts and times every request, at the ASGI level."""
+
+from asyncio import CancelledError
+from collections.abc import Callable, MutableMapping, Sequence
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from prometheus_client import Counter
+from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api_pokemon.monitoring.endpoints import EndpointNames
+from api_pokemon.monitoring.exemplars import LatencySeries
+from api_pokemon.monitoring.metrics import OTHER, HttpMetrics
+
+CLIENT_CLOSED_REQUEST = 499
+
+_METHODS = {
+    method: method for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE")
+}
+
+
+def note_prediction(scope: MutableMapping[str, Any], prediction_id: str) -> None:
+    """Let the latency of this request point to the prediction it made."""
+    scope.setdefault("state", {})["exemplar"] = {"prediction_id": prediction_id}
+
+
+def note_error(scope: MutableMapping[str, Any], error_type: str) -> None:
+    """Give the 5xx answer of this request its ``error_type``, one of those that :class:`HttpMetrics` was told."""
+    scope.setdefault("state", {})["error_type"] = error_type
+
+
+class HttpMiddleware:
+    """Tells :class:`HttpMetrics` about every request, as pure ASGI.
+
+    The clock runs from the arrival of the request to the last byte of the body, so a stream is timed to its end and a
+    background task is not timed at all. What counts as a request's end, and under which status:
+
+    - the last body message was sent: the status that was sent;
+    - an exception escapes, or the application returns without an answer: 500, which the server sends in its place.
+      Once the answer has begun the status stays what it was, and the exception still counts as an error;
+    - the client is gone before an answer has begun: 499, no error;
+    - the client is gone in the middle of the answer, which frameworks then leave unfinished: the status that was sent,
+      no error.
+
+    Exceptions go on to the server as they came. Other scopes than HTTP pass untouched.
+
+    Parameters
+    ----------
+    app
+        The application within.
+    metrics
+        Where to count.
+    routes
+        The routes of the application, whose series are shown at 0 from the start.
+    clock
+        In seconds; tests bring their own.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: HttpMetrics,
+        routes: Sequence[BaseRoute] = (),
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._endpoints = EndpointNames(routes)
+        self._clock = clock
+        self._series: dict[tuple[str, str, int], _Series] = {}
+        for method, endpoint in self._endpoints.expected():
+            metrics.expect(method, endpoint)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        clock = self._clock
+        status = 0
+        ended = False
+        broken = True
+
+        async def watched_send(message: Message) -> None:
+            nonlocal status, ended, broken
+            try:
+                await send(message)
+            except OSError:  # how a server says that the client is gone
+                broken = False
+                raise
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif not (ended or message.get("more_body", False)) and message["type"] in _BODIES:
+                ended = True
+                self._count(scope, status, clock() - began, failed=status >= 500)
+
+        began = clock()
+        try:
+            await self._app(scope, receive, watched_send)
+            broken = not status
+        except (ClientDisconnect, CancelledError):
+            broken = False
+            raise
+        finally:
+            if not ended:
+                status = status or (500 if broken else CLIENT_CLOSED_REQUEST)
+                self._count(scope, status, clock() - began, failed=broken or status >= 500)
+
+    def _count(self, scope: Scope, status: int, seconds: float, failed: bool) -> None:
+        method = _METHODS.get(scope["method"], "OTHER")
+        endpoint = self._endpoints.name(scope)
+        series = self._series.get((method, endpoint, status)) or self._add(method, endpoint, status)
+        state = scope.get("state")
+        series.requests.inc()
+        series.latency.observe(seconds, state.get("exemplar") if state else None)
+        if failed:
+            self._metrics.count_error(method, endpoint, status, state.get("error_type") if state else None)
+
+    def _add(self, method: str, endpoint: str, status: int) -> "_Series":
+        label = str(status) if 100 <= status <= 599 else OTHER
+        series = _Series(self._metrics.requests(method, endpoint, label), self._metrics.latency(method, endpoint))
+        return self._series.setdefault((method, endpoint, status), series)
+
+
+_BODIES = frozenset({"http.response.body", "http.response.pathsend"})
+
+
+class _Series(NamedTuple):
+    requests: Counter
+    latency: LatencySeries
