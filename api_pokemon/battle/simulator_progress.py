@@ -1,0 +1,84 @@
+"""How far a simulation is: a bar on a terminal, a line now and then elsewhere."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+LINE_EVERY_SECONDS = 10.0
+
+
+class Reporter(Protocol):
+    """Hears how many battles more are done."""
+
+    def advance(self, battles: int) -> None:
+        """Just played."""
+
+    def skip(self, battles: int) -> None:
+        """Played before, by an earlier run."""
+
+
+class _Speed:
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self._played = 0
+        self._start = time.monotonic()
+
+    def count(self, battles: int, *, is_played: bool) -> None:
+        self.done += battles
+        self._played += battles if is_played else 0
+
+    def __str__(self) -> str:
+        rate = self._played / max(time.monotonic() - self._start, 1e-9)
+        if not self._played:
+            return "starting"
+        minutes, seconds = divmod(round((self.total - self.done) / rate), 60)
+        return f"{rate:,.0f} battles/s, {minutes}:{seconds:02d} left"
+
+
+class _Bar:
+    def __init__(self, progress: Progress, task: TaskID, speed: _Speed) -> None:
+        self._progress, self._task, self._speed = progress, task, speed
+
+    def advance(self, battles: int) -> None:
+        self._show(battles, is_played=True)
+
+    def skip(self, battles: int) -> None:
+        self._show(battles, is_played=False)
+
+    def _show(self, battles: int, *, is_played: bool) -> None:
+        self._speed.count(battles, is_played=is_played)
+        self._progress.update(self._task, advance=battles, speed=str(self._speed))
+
+
+class _Lines:
+    def __init__(self, console: Console, speed: _Speed) -> None:
+        self._console, self._speed = console, speed
+        self._next = 0.0
+
+    def advance(self, battles: int) -> None:
+        self._speed.count(battles, is_played=True)
+        if time.monotonic() >= self._next or self._speed.done == self._speed.total:
+            self._next = time.monotonic() + LINE_EVERY_SECONDS
+            self._console.print(
+                f"{self._speed.done:,} of {self._speed.total:,} battles, {self._speed}", highlight=False
+            )
+
+    def skip(self, battles: int) -> None:
+        self._speed.count(battles, is_played=False)
+
+
+@contextmanager
+def show_progress(console: Console, total: int) -> Iterator[Reporter]:
+    """Shows progress on the console until the block ends."""
+    speed = _Speed(total)
+    if not console.is_terminal:
+        yield _Lines(console, speed)
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        yield _Bar(progress, progress.add_task("battles", total=total, speed="starting"), speed)
