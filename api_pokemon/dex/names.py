@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 LONGEST_NAME = 64  # no name of the game has half of it; what is longer is not looked at, so that nonsense costs nothing
 _SUGGESTIONS = 3
-_LEAST_SIMILARITY = 50.0  # of 100; below, a suggestion is noise
+_LEAST_SIMILARITY = 60.0  # of 100; below, a suggestion is noise
 _SPELLED_OUT = str.maketrans({"œ": "oe", "æ": "ae", "♀": "f", "♂": "m"})
 
 
@@ -20,10 +20,9 @@ def normalise(name: str) -> str:
     >>> [normalise(name) for name in ("Noeunœuf", "Mr. Mime", "POING-ÉCLAIR", "Massd’Os", "Nidoran♀")]
     ['noeunoeuf', 'mrmime', 'poingeclair', 'massdos', 'nidoranf']
     """
-    folded = name.casefold().translate(_SPELLED_OUT)
-    if not folded.isascii():
-        folded = unicodedata.normalize("NFKD", folded)
-    return "".join(filter(str.isalnum, folded))
+    if not name.isascii():
+        name = unicodedata.normalize("NFKD", name)
+    return "".join(filter(str.isalnum, name.casefold().translate(_SPELLED_OUT)))
 
 
 class NameIndex(Generic[T]):
@@ -76,8 +75,10 @@ class NameIndex(Generic[T]):
         return found
 
     def search(self, text: str) -> set[T]:
-        """All things with a name that contains the text, in any spelling; everything, if the text is empty."""
+        """All things with a name that contains the text, in any spelling; everything, if the text is blank."""
         key = normalise(text[:LONGEST_NAME])
+        if not key and text.strip():
+            return set()
         return {thing for name, thing in self._by_key.items() if key in name}
 
     def _nearest(self, key: str) -> list[str]:

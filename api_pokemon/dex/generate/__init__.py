@@ -1,1 +1,7 @@
-"""Makes ``dex.json`` from the npm packages: ``python -m api_pokemon.dex.generate``."""
+"""Makes ``dex.json`` from the npm packages.
+
+::
+
+    npm ci --prefix api_pokemon/battle/showdown --omit=optional --ignore-scripts
+    python -m api_pokemon.dex.generate
+"""

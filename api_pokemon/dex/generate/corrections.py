@@ -17,6 +17,7 @@ TYPES = (  # in the order of the game, which is PokéAPI's too
 
 TYPES_FR = {"Bug": "Insecte", "Electric": "Électrik", "Fairy": "Fée"}
 
+SPECIES_EN = {"Nidoran-F": "Nidoran♀", "Nidoran-M": "Nidoran♂"}
 SPECIES_FR = {"Exeggcute": "Noeunoeuf", "Vileplume": "Rafflesia"}
 
 MOVES_FR = {
@@ -51,6 +52,8 @@ MOVES_FR = {
     "Wing Attack": "Cru-Ailes",
     "X-Scissor": "Plaie Croix",
 }
+
+MOVE_ALIASES = {"Vise Grip": ["Vice Grip"]}  # as this game itself still spelled it
 
 FORMES = {
     "Raichu-Alola": Forme(10100, "Raichu d'Alola"),

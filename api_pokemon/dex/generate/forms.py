@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api_pokemon.dex.generate.corrections import FORMES, SPECIES_FR
+from api_pokemon.dex.generate.corrections import FORMES, SPECIES_EN, SPECIES_FR
 from api_pokemon.dex.generate.spelling import slug, straight
 
 Raw = dict[str, Any]
@@ -69,7 +69,7 @@ def _names(raw: Raw, oakdex: Raw) -> tuple[str, str, list[str]]:
     name = straight(raw["name"])
     if raw["forme"]:
         return name, FORMES[name].name_fr, [_FORME_ALIASES[raw["forme"]].format(straight(raw["baseSpecies"]))]
-    return oakdex["en"], SPECIES_FR.get(name) or straight(oakdex["fr"]), []
+    return SPECIES_EN.get(name, name), SPECIES_FR.get(name) or straight(oakdex["fr"]), []
 
 
 def _id(raw: Raw) -> int:

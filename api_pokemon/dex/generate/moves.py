@@ -7,10 +7,11 @@ stops the generator, so that no mechanic of a newer simulator is silently lost.
 from collections.abc import Callable
 from typing import Any
 
-from api_pokemon.dex.generate.corrections import MOVES_FR
+from api_pokemon.dex.generate.corrections import MOVE_ALIASES, MOVES_FR
 from api_pokemon.dex.generate.spelling import slug, straight
 
 Raw = dict[str, Any]
+Table = dict[str, tuple[str, Callable[[Any], Any]]]  # Showdown's property, our field, how its value is read
 
 _STATS = {
     "atk": "attack",
@@ -22,36 +23,16 @@ _STATS = {
     "evasion": "evasion",
 }
 
-_SAYS_NOTHING = {
-    *("fullname", "effectType", "exists", "gen", "desc", "shortDesc", "isNonstandard", "contestType", "nonGhostTarget"),
-    *(
-        "baseMoveType",
-        "spreadHit",
-        "secondary",
-        "condition",
-        "hasSheerForceBoost",
-    ),  # the same said twice, or by callbacks
-    *("isZ", "isMax", "zMove", "maxMove"),  # not in this game
-    *(
-        "duration",
-        "noCopy",
-        "affectsFainted",
-        "sourceEffect",
-        "weather",
-        "ignoreAbility",
-    ),  # never set, or no abilities here
-    *("ignoreNegativeOffensive", "ignorePositiveDefensive", "ignoreOffensive", "forceSTAB", "overrideDefensivePokemon"),
-    "overrideOffensiveStat",
-}
-_NEVER_SET = {
-    *("isZ", "isMax", "duration", "noCopy", "affectsFainted", "sourceEffect", "weather", "spreadHit", "nonGhostTarget"),
-    *("ignoreNegativeOffensive", "ignorePositiveDefensive", "ignoreOffensive", "forceSTAB", "overrideDefensivePokemon"),
-    "overrideOffensiveStat",
+_TOLD_ELSEWHERE = {
+    *("fullname", "effectType", "exists", "gen", "desc", "shortDesc", "contestType", "isNonstandard"),
+    *("zMove", "maxMove"),  # of other games
+    *("baseMoveType", "secondary", "hasSheerForceBoost"),  # follow from type and secondaries
+    "condition",  # is in what its callbacks do, and those are named
 }
 
 
 def move_record(raw: Raw, oakdex: Raw) -> Raw:
-    """The record of a move; what is as in `Move` by default is left out.
+    """The record of a move; what Showdown does not set is left out.
 
     Parameters
     ----------
@@ -59,70 +40,47 @@ def move_record(raw: Raw, oakdex: Raw) -> Raw:
         Showdown's move, with ``callbacks``.
     oakdex
         Oakdex' names of it, by language.
+
+    Raises
+    ------
+    ValueError
+        It has a property, or a value of one, that is not known here.
     """
-    rest = dict(raw)
-    for name in _NEVER_SET:
-        if rest.get(name):
-            raise ValueError(
-                f"{raw['name']} has {name}={rest[name]!r}, which was never set before: read it in {__name__}."
-            )
-    record = _head(rest, oakdex)
-    for source, (name, read) in _MECHANICS.items():
-        value = rest.pop(source, None)
-        if value:
-            record[name] = read(value)
-    record |= _self(rest.pop("self", {}))
-    if unknown := rest.keys() - _SAYS_NOTHING:
-        raise ValueError(f"{raw['name']} has properties that {__name__} does not know: {sorted(unknown)}")
-    if record.get("crit_ratio") == 1:
-        del record["crit_ratio"]
-    return record
+    rest = {name: value for name, value in raw.items() if name not in _TOLD_ELSEWHERE}
+    own_effects = rest.pop("self", {})
+    return _head(rest, oakdex) | _read(rest, _MECHANICS) | _read(own_effects, _SELF)
 
 
 def _head(rest: Raw, oakdex: Raw) -> Raw:
     name = straight(rest.pop("name"))
     accuracy, pp, no_boosts = rest.pop("accuracy"), rest.pop("pp"), rest.pop("noPPBoosts")
-    record = {
+    return {
         "id": rest.pop("num"),
         "slug": slug(name),
         "showdown_id": rest.pop("id"),
         "name": name,
         "name_fr": MOVES_FR.get(name) or straight(oakdex["fr"]),
+        **({"aliases": MOVE_ALIASES[name]} if name in MOVE_ALIASES else {}),
         "type": rest.pop("type"),
         "category": rest.pop("category"),
         "power": rest.pop("basePower"),
         "accuracy": None if accuracy is True else accuracy,
         "pp": pp if no_boosts else pp * 8 // 5,
     }
-    if oakdex["en"].replace(" ", "").lower() != name.replace(" ", "").lower():
-        record["aliases"] = [oakdex["en"]]  # "Vice Grip", as this game itself still spelled it
-    return record
 
 
-def _self(raw: Raw) -> Raw:
-    known = {"boosts", "volatileStatus", "sideCondition"}
-    if unknown := raw.keys() - known:
-        raise ValueError(f"A move does to its user what {__name__} does not know: {sorted(unknown)}")
-    record: Raw = {}
-    if "boosts" in raw:
-        record["self_boosts"] = _boosts(raw["boosts"])
-    if "volatileStatus" in raw:
-        record["self_volatile_status"] = raw["volatileStatus"]
-    if "sideCondition" in raw:
-        record["self_side_condition"] = raw["sideCondition"]
+def _read(raw: Raw, table: Table) -> Raw:
+    rest = {name: value for name, value in raw.items() if value}  # Showdown writes false, 0 or "" for what is not so
+    record = {name: read(rest.pop(source)) for source, (name, read) in table.items() if source in rest}
+    if rest:
+        raise ValueError(f"A move has properties that {__name__} does not know: {rest}")
     return record
 
 
 def _secondary(raw: Raw) -> Raw:
     rest = dict(raw)
-    record: Raw = {"chance": rest.pop("chance")}
-    for source, (name, read) in _SECONDARY.items():
-        if source in rest:
-            record[name] = read(rest.pop(source))
-    record |= _self(rest.pop("self", {}))
-    if rest:
-        raise ValueError(f"A secondary effect has properties that {__name__} does not know: {sorted(rest)}")
-    return record
+    own_effects = rest.pop("self", {})
+    return _read(rest, _SECONDARY) | _read(own_effects, _SELF)
 
 
 def _boosts(raw: dict[str, int]) -> dict[str, int]:
@@ -146,12 +104,18 @@ def _only(expected: object) -> Callable[[object], bool]:
     return read
 
 
-_SECONDARY: dict[str, tuple[str, Callable[[Any], Any]]] = {
+_SELF: Table = {
+    "boosts": ("self_boosts", _boosts),
+    "volatileStatus": ("self_volatile_status", _as_it_is),
+    "sideCondition": ("self_side_condition", _as_it_is),
+}
+_SECONDARY: Table = {
+    "chance": ("chance", _as_it_is),
     "status": ("status", _as_it_is),
     "volatileStatus": ("volatile_status", _as_it_is),
     "boosts": ("boosts", _boosts),
 }
-_MECHANICS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+_MECHANICS: Table = {
     "priority": ("priority", _as_it_is),
     "target": ("target", _as_it_is),
     "flags": ("flags", sorted),
