@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from api_pokemon.dex.dex import Dex
@@ -13,22 +13,14 @@ Record = dict[str, Any]
 
 def load_dex() -> Dex:
     """The game's facts, from ``dex.json`` of this package; about 10 ms, so load once and hand it on."""
-    data = json.loads(files(__package__).joinpath("dex.json").read_bytes())
+    data = json.loads(Path(__file__).with_name("dex.json").read_bytes())
     return Dex(
-        forms=tuple(_form(record) for record in data["forms"]),
-        moves=tuple(_move(record) for record in data["moves"]),
+        forms=tuple(Form(**_typed(record)) for record in data["forms"]),
+        moves=tuple(Move(**_typed(record)) for record in data["moves"]),
         type_names={record["name"]: record["name_fr"] for record in data["types"]},
         chart={record["name"]: record["attacking"] for record in data["types"]},
         immunities={record["name"]: frozenset(record["immune_to"]) for record in data["types"]},
     )
-
-
-def _form(record: Record) -> Form:
-    return Form(**_typed(record))
-
-
-def _move(record: Record) -> Move:
-    return Move(**_typed(record))
 
 
 def _typed(record: Record) -> Record:
