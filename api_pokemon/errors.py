@@ -13,6 +13,7 @@
     ├── ModelError             a model version that cannot be used
     │   ├── ModelMissingError
     │   └── ModelDamagedError
+    ├── UnreachableError       no service answers where one was expected
     └── StartError             the service cannot start: a port, a folder, a setting
 """
 
@@ -73,6 +74,10 @@ class ModelMissingError(ModelError):
 
 class ModelDamagedError(ModelError):
     """A model file is not what its metadata says."""
+
+
+class UnreachableError(ApiPokemonError):
+    """No service answers where one was expected."""
 
 
 class StartError(ApiPokemonError):

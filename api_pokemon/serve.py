@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -45,22 +46,28 @@ def serve(
     Ends with exit status 78 where it cannot start as it is set up (a taken port, a damaged model), since starting it
     again would not help.
     """
+    from api_pokemon.main import create_app
+
     try:
-        run(read_settings(), listener_fd=listener_fd, until_stdin_closes=until_stdin_closes)
+        run(create_app, read_settings(), listener_fd=listener_fd, until_stdin_closes=until_stdin_closes)
     except (StartError, ModelError) as error:
         print(f"api-pokemon: {error}", file=sys.stderr)
         raise SystemExit(EXIT_CANNOT_START) from error
 
 
-def run(settings: Settings, *, listener_fd: int | None, until_stdin_closes: bool) -> None:
+def run(
+    create_app: Callable[[Settings], FastAPI],
+    settings: Settings,
+    *,
+    listener_fd: int | None = None,
+    until_stdin_closes: bool = False,
+) -> None:
     """Serve until SIGTERM or SIGINT, then answer what was accepted and return."""
     if until_stdin_closes:
         follow_parent()
     configure_logging(settings.log_level)
     ensure_writable(settings.data_dir)
     listener = listen(settings.host, settings.port) if listener_fd is None else socket.socket(fileno=listener_fd)
-    from api_pokemon.main import create_app
-
     _Server(create_app(settings), listener).run(sockets=[listener])
 
 
@@ -83,7 +90,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=_DRAIN_SECONDS,
             )
         )
-        self._url = url_of(listener)
+        self._url = url_of(*listener.getsockname()[:2])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -91,9 +91,12 @@ def _why_not(host: str, port: int, error: OSError) -> str:
             return f"Port {port} on {host} cannot be opened ({os.strerror(error.errno or 0)})."
 
 
-def url_of(listener: socket.socket) -> str:
-    """Where a client on this machine finds the listener, as ``http://127.0.0.1:8000``."""
-    host, port = listener.getsockname()[:2]
+def url_of(host: str, port: int) -> str:
+    """Where a client on this machine finds a service that listens there.
+
+    >>> url_of("0.0.0.0", 8000), url_of("::1", 8000)
+    ('http://127.0.0.1:8000', 'http://[::1]:8000')
+    """
     local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- read, not bound
     return f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
 

@@ -41,7 +41,11 @@ class BackOff:
     first_seconds: float = 0.2
     longest_seconds: float = 10.0
     stable_seconds: float = 30.0
-    """A child that ran this long had started well: its deaths count from one again."""
+    """A child that ran this long had started well: its deaths are counted from one again."""
+
+    def deaths_after(self, deaths: int, *, ran_seconds: float) -> int:
+        """The count of deaths in a row, once a child that had died so often has died again."""
+        return 1 if ran_seconds >= self.stable_seconds else deaths + 1
 
     def delay_seconds(self, deaths: int) -> float:
         return float(min(self.longest_seconds, self.first_seconds * 2 ** min(deaths - 1, 32)))
@@ -100,7 +104,7 @@ class Supervisor:
                 self.stop()
                 return
             first_start = False
-            deaths = 1 if loop.time() - started_seconds >= self._back_off.stable_seconds else deaths + 1
+            deaths = self._back_off.deaths_after(deaths, ran_seconds=loop.time() - started_seconds)
             delay_seconds = self._back_off.delay_seconds(deaths)
             logger.warning("%s %s; starting it again in %g s", child.name, _cause_of_death(status), delay_seconds)
             await self._stopped_within(delay_seconds)

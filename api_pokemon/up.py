@@ -62,7 +62,7 @@ async def _supervise(listener: socket.socket) -> bool:
     loop = asyncio.get_running_loop()
     for number in _stop_signals():
         loop.add_signal_handler(number, supervisor.stop)
-    welcome = asyncio.create_task(_welcome(url_of(listener)))
+    welcome = asyncio.create_task(_welcome(url_of(*listener.getsockname()[:2])))
     try:
         return await supervisor.run()
     finally:

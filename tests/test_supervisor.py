@@ -1,0 +1,167 @@
+"""The supervisor with real child processes.
+
+Every child signs in at the test (its process id, over a connection), then does what the test sends it: an exit status.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from asyncio import StreamReader, StreamWriter
+from collections.abc import AsyncIterator
+
+import pytest
+
+from api_pokemon.startup import EXIT_CANNOT_START
+from api_pokemon.supervisor import BackOff, Child, Supervisor
+
+AT_ONCE = BackOff(first_seconds=0.0)
+
+OBEDIENT = """
+import os, socket, sys
+test = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+test.sendall(b"%d\\n" % os.getpid())
+sys.exit(test.recv(1)[0])
+"""
+
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + OBEDIENT
+
+FOLLOWER = "from api_pokemon.lifeline import follow_parent; follow_parent()\n" + OBEDIENT
+
+PARENT = """
+import asyncio, sys
+from api_pokemon.supervisor import Child, Supervisor
+asyncio.run(Supervisor([Child("follower", (sys.executable, "-c", sys.argv[2], sys.argv[1]))]).run())
+"""
+
+
+class Attendance:
+    """Where children sign in."""
+
+    def __init__(self) -> None:
+        self._arrivals: asyncio.Queue[tuple[int, StreamReader, StreamWriter]] = asyncio.Queue()
+        self._writers: list[StreamWriter] = []
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator["Attendance"]:
+        server = await asyncio.start_server(self._sign_in, "127.0.0.1", 0)
+        self.port = str(server.sockets[0].getsockname()[1])
+        try:
+            yield self
+        finally:
+            for writer in self._writers:
+                writer.close()
+                with contextlib.suppress(ConnectionError):
+                    await writer.wait_closed()
+            server.close()
+
+    async def _sign_in(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self._writers.append(writer)
+        await self._arrivals.put((int(await reader.readline()), reader, writer))
+
+    async def next(self) -> tuple[int, StreamReader, StreamWriter]:
+        return await asyncio.wait_for(self._arrivals.get(), 30)
+
+    def is_empty(self) -> bool:
+        return self._arrivals.empty()
+
+    def child(self, script: str = OBEDIENT, name: str = "child") -> Child:
+        return Child(name, (sys.executable, "-c", script, self.port))
+
+
+@pytest.fixture
+async def attendance() -> AsyncIterator[Attendance]:
+    async with Attendance().opened() as opened:
+        yield opened
+
+
+def tell_to_exit(writer: StreamWriter, status: int) -> None:
+    writer.write(bytes([status]))
+
+
+async def test_a_killed_child_is_started_again_and_the_log_says_so(
+    attendance: Attendance, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervisor = Supervisor([attendance.child()], back_off=AT_ONCE)
+    run = asyncio.create_task(supervisor.run())
+    first, _, _ = await attendance.next()
+    os.kill(first, signal.SIGKILL)
+    second, _, _ = await attendance.next()
+    supervisor.stop()
+
+    assert await run
+    assert second != first
+    assert "child was killed by signal 9 (Killed); starting it again in 0 s" in caplog.messages
+
+
+async def test_one_child_dies_alone(attendance: Attendance) -> None:
+    supervisor = Supervisor([attendance.child(name="a"), attendance.child(name="b")], back_off=AT_ONCE)
+    run = asyncio.create_task(supervisor.run())
+    (_, _, one), (_, other, _) = await attendance.next(), await attendance.next()
+    tell_to_exit(one, 3)
+    await attendance.next()
+
+    assert not other.at_eof()
+    supervisor.stop()
+    assert await run
+    assert await other.read() == b""
+
+
+async def test_a_child_that_cannot_start_stops_everything(attendance: Attendance) -> None:
+    run = asyncio.create_task(Supervisor([attendance.child(), attendance.child()], back_off=AT_ONCE).run())
+    (_, _, one), (_, other, _) = await attendance.next(), await attendance.next()
+    tell_to_exit(one, EXIT_CANNOT_START)
+
+    assert not await run
+    assert await other.read() == b""
+    assert attendance.is_empty()
+
+
+async def test_a_child_that_had_started_once_is_never_given_up(attendance: Attendance) -> None:
+    supervisor = Supervisor([attendance.child()], back_off=AT_ONCE)
+    run = asyncio.create_task(supervisor.run())
+    for status in (1, EXIT_CANNOT_START, EXIT_CANNOT_START):
+        _, _, child = await attendance.next()
+        tell_to_exit(child, status)
+    await attendance.next()
+    supervisor.stop()
+    assert await run
+
+
+async def test_a_child_that_ignores_sigterm_is_killed(attendance: Attendance, caplog: pytest.LogCaptureFixture) -> None:
+    supervisor = Supervisor([attendance.child(STUBBORN)], grace_seconds=0.05)
+    run = asyncio.create_task(supervisor.run())
+    _, child, _ = await attendance.next()
+    supervisor.stop()
+    supervisor.stop()
+
+    assert await run
+    assert await child.read() == b""
+    assert "child did not stop within 0.05 s; killing it" in caplog.messages
+
+
+async def test_stopping_does_not_wait_for_the_back_off(attendance: Attendance) -> None:
+    never = BackOff(first_seconds=3600.0, longest_seconds=3600.0)
+    supervisor = Supervisor([attendance.child()], back_off=never)
+    run = asyncio.create_task(supervisor.run())
+    _, reader, writer = await attendance.next()
+    tell_to_exit(writer, 1)
+    await reader.read()
+    supervisor.stop()
+    assert await asyncio.wait_for(run, 30)
+
+
+def test_deaths_count_from_one_again_after_a_stable_run() -> None:
+    back_off = BackOff()
+    assert back_off.deaths_after(5, ran_seconds=29.9) == 6
+    assert back_off.deaths_after(5, ran_seconds=30.0) == 1
+
+
+async def test_no_child_outlives_a_supervisor_that_was_killed(attendance: Attendance) -> None:
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, attendance.port, FOLLOWER)
+    _, child, _ = await attendance.next()
+    parent.kill()
+    await parent.wait()
+
+    assert await asyncio.wait_for(child.read(), 30) == b""
