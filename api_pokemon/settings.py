@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -15,7 +15,8 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that the API listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")
     data_dir: Path = Field(
-        Path(".api-pokemon"), description="Folder for everything that the service writes: models, the admin key, later the log."
+        Path(".api-pokemon"),
+        description="Folder for everything that the service writes: models, the admin key, later the log.",
     )
     model_version: str = Field("", description="Model version that answers; empty: the one shipped with the package.")
     tablebase: bool = Field(True, description="Compile the model's tablebase in the background where it is missing.")
@@ -28,4 +29,10 @@ class Settings(BaseSettings):
     anonymous_predict: bool = Field(
         False, description="Allow predictions without a key when listening on another address than loopback."
     )
+    commit: str = Field("unknown", description="Source commit that this was built from; the container image sets it.")
     log_level: str = Field("info", description="debug, info, warning or error.")
+
+    @field_validator("predict_keys", "admin_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value

@@ -1,0 +1,157 @@
+"""The one place where the API is put together."""
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from time import monotonic
+from typing import get_args
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.types import Lifespan
+
+from api_pokemon import __version__
+from api_pokemon.dex import load_dex
+from api_pokemon.model.predictor import Engine, ModelPredictor, open_model
+from api_pokemon.model.ranking import MoveRanker
+from api_pokemon.model.registry import install_version
+from api_pokemon.monitoring import (
+    BuildInfo,
+    Exposition,
+    HttpMetrics,
+    HttpMiddleware,
+    ModelMetrics,
+    NullRecorder,
+    Recorder,
+    SystemMetrics,
+    Watch,
+)
+from api_pokemon.routes.answers import Answers
+from api_pokemon.routes.asgi import HeadAsGet, SecurityHeaders
+from api_pokemon.routes.dex_route import dex_routes
+from api_pokemon.routes.documentation import DESCRIPTION, SUMMARY, TAGS, operation_id
+from api_pokemon.routes.health_route import Health, health_routes, metrics_routes
+from api_pokemon.routes.keys import ADMIN_KEY_FILE, AdminKeyFile, KeyGuard, Keys, Role, read_keys
+from api_pokemon.routes.model_route import model_routes
+from api_pokemon.routes.pages import page_routes
+from api_pokemon.routes.prediction_route import BestMoves, prediction_routes
+from api_pokemon.routes.problems import SERVER_PROBLEMS, install_problems
+from api_pokemon.routes.schemas import Duel
+from api_pokemon.settings import Settings
+from api_pokemon.tablebase_upkeep import TablebaseUpkeep
+
+_PROBE = Duel(pokemon_a_id=1, pokemon_b_id=25, available_moves=["Tackle"])
+
+
+def create_app(
+    settings: Settings, *, registry: CollectorRegistry | None = None, recorder: Recorder | None = None
+) -> FastAPI:
+    """Open the model and put the API around it.
+
+    Parameters
+    ----------
+    settings
+        Their data folder must exist.
+    registry
+        Where the metrics are; by default a new one.
+    recorder
+        Where predictions are kept before they are answered; by default nowhere.
+
+    Raises
+    ------
+    StartError
+        The settings would open the service to everyone, or a key is not one.
+    ModelMissingError, ModelDamagedError
+        There is no such model, or it cannot be trusted.
+    """
+    keys = _keys(settings)
+    dex = load_dex()
+    predictor = open_model(dex, install_version(settings.data_dir / "models", settings.model_version))
+    watch = _watch(registry or CollectorRegistry(), recorder or NullRecorder(), predictor.version, settings.commit)
+    upkeep = _upkeep(predictor, watch.model)
+    best_moves = BestMoves(MoveRanker(dex, predictor), predictor.version, Answers(dex))
+    app = _application(_lifespan(watch.system, upkeep, compiling=not upkeep.open() and settings.tablebase))
+    for router in (
+        prediction_routes(best_moves, watch.record, KeyGuard(keys, Role.PREDICT)),
+        model_routes(predictor.metadata, lambda: predictor.engine),
+        dex_routes(dex),
+        health_routes(_health(settings.commit, predictor), lambda: best_moves.predict(_PROBE, "en")),
+        metrics_routes(Exposition(watch.registry)),
+        page_routes(app.openapi),
+    ):
+        app.router.routes.extend(router.routes)  # include_router would match each request twice, which costs 8 µs
+    install_problems(app)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(HttpMiddleware, metrics=watch.http, routes=app.routes)
+    return app
+
+
+def _application(lifespan: Lifespan[FastAPI]) -> FastAPI:
+    return FastAPI(
+        title="api-pokemon",
+        version=__version__,
+        summary=SUMMARY,
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        generate_unique_id_function=operation_id,
+        docs_url=None,  # FastAPI's own pages load their scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+
+
+def _lifespan(system: SystemMetrics, upkeep: TablebaseUpkeep, *, compiling: bool) -> Lifespan[FastAPI]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        system.start()
+        try:
+            async with upkeep.compiling() if compiling else nullcontext():
+                yield
+        finally:
+            system.stop()
+
+    return lifespan
+
+
+def _keys(settings: Settings) -> Keys:
+    return read_keys(
+        host=settings.host,
+        predict_hashes=settings.predict_keys,
+        admin_hashes=settings.admin_keys,
+        anonymous_predict=settings.anonymous_predict,
+        admin_key=AdminKeyFile(settings.data_dir / ADMIN_KEY_FILE).read_or_make(),
+    )
+
+
+def _watch(registry: CollectorRegistry, recorder: Recorder, model_version: str, commit: str) -> Watch:
+    return Watch(
+        registry,
+        BuildInfo(registry, "api_pokemon", version=__version__, commit=commit, model_version=model_version),
+        HttpMetrics(registry, SERVER_PROBLEMS),
+        ModelMetrics(registry, (model_version,), get_args(Engine)),
+        SystemMetrics(registry),
+        recorder,
+    )
+
+
+def _upkeep(predictor: ModelPredictor, metrics: ModelMetrics) -> TablebaseUpkeep:
+    def tell_engine() -> None:
+        metrics.answering(predictor.version, predictor.engine)
+
+    tell_engine()
+    command = (sys.executable, "-m", "api_pokemon", "tablebase", "--model-dir", str(predictor.folder))
+    return TablebaseUpkeep(predictor.load_tablebase, command, on_loaded=tell_engine)
+
+
+def _health(commit: str, predictor: ModelPredictor) -> Callable[[], Health]:
+    began_seconds = monotonic()
+    return lambda: Health(
+        status="ok",
+        version=__version__,
+        commit=commit,
+        model_version=predictor.version,
+        engine=predictor.engine,
+        uptime_seconds=round(monotonic() - began_seconds, 3),
+    )

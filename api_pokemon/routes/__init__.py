@@ -1,0 +1,1 @@
+"""HTTP, and nothing else: what comes in, who may ask, what goes out."""

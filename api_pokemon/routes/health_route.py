@@ -1,0 +1,91 @@
+"""For those who run the service: is it up, what is it, what does it count."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from api_pokemon.model.predictor import Engine
+from api_pokemon.monitoring import Exposition
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What runs here, and since when."""
+
+    status: Literal["ok"]
+    version: str
+    commit: Annotated[str, Field(description="The source that it was built from, where that is known.")]
+    model_version: str
+    engine: Annotated[
+        Engine, Field(description="`tablebase` looks answers up, `onnx` infers them; they agree within 0.0005.")
+    ]
+    uptime_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The process answers."""
+
+    status: Literal["live"] = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The process predicts."""
+
+    status: Literal["ready"] = "ready"
+
+
+def health_routes(health: Callable[[], Health], probe: Callable[[], object]) -> APIRouter:
+    """The routes that tell whether all is well; none of them needs a key.
+
+    Parameters
+    ----------
+    health
+        Tells what runs.
+    probe
+        Makes a prediction that nobody asked for; an error of it makes the service unready.
+    """
+    router = APIRouter(tags=["operation"])
+
+    @router.get("/health/live", summary="Does the process answer?")
+    async def get_live() -> Live:
+        """Answers as soon as the process can. Restart a process that fails this."""
+        return Live()
+
+    @router.get("/health/ready", summary="Does it predict?")
+    async def get_ready() -> Ready:
+        """Predicts a duel, off the record, before it answers. Send no requests to a process that fails this.
+
+        The model is loaded before the port is open, so a process that can be reached is ready, unless it is broken.
+        """
+        probe()
+        return Ready()
+
+    @router.get("/health", summary="What runs here?")
+    async def get_health() -> Health:
+        """Tells the versions of the service and of its model, and the engine that answers."""
+        return health()
+
+    return router
+
+
+def metrics_routes(exposition: Exposition) -> APIRouter:
+    """The route that Prometheus scrapes."""
+    router = APIRouter(tags=["operation"])
+    content = {
+        "text/plain": {"schema": {"type": "string"}},
+        "application/openmetrics-text": {"schema": {"type": "string"}},
+    }
+
+    @router.get(
+        "/metrics", summary="Metrics for Prometheus", response_class=Response, responses={200: {"content": content}}
+    )
+    async def get_metrics(request: Request) -> Response:
+        """Shows every metric, in OpenMetrics with exemplars where `Accept` asks for it, gzipped where it may be."""
+        return await exposition.respond(request)
+
+    return router

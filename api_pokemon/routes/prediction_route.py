@@ -1,0 +1,113 @@
+"""POST /predict/best-move, for one duel and for many."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from time import perf_counter
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+
+from api_pokemon.dex import Language
+from api_pokemon.model.ranking import MoveRanker
+from api_pokemon.monitoring import Prediction, new_id
+from api_pokemon.routes.answers import Answers
+from api_pokemon.routes.documentation import problems
+from api_pokemon.routes.json_route import JsonRoute
+from api_pokemon.routes.keys import KeyGuard
+from api_pokemon.routes.languages import CallerLanguage
+from api_pokemon.routes.problems import CALLERS_FAULT, Kind, from_error
+from api_pokemon.routes.schemas import BatchItem, BestMove, BestMoveBatch, Duel, DuelBatch
+
+Record = Callable[[Prediction, MutableMapping[str, Any]], Awaitable[None]]
+"""Keeps a prediction and counts it, or raises `NotRecordedError`; also takes the ASGI scope of the request."""
+
+_BODY = (Kind.KEY_NEEDED, Kind.TOO_LARGE, Kind.NOT_JSON, Kind.MALFORMED, Kind.INVALID)
+_DUEL = (Kind.UNKNOWN_ID, Kind.UNKNOWN_NAME, Kind.NO_DAMAGING_MOVE, Kind.UNUSABLE_MOVE)
+
+
+class BestMoves:
+    """Answers duels from one model version.
+
+    Parameters
+    ----------
+    ranker
+        Ranks moves by that version.
+    model_version
+        Its name.
+    answers
+        Writes what the ranker found.
+    """
+
+    def __init__(self, ranker: MoveRanker, model_version: str, answers: Answers) -> None:
+        self._ranker = ranker
+        self._model_version = model_version
+        self._answers = answers
+
+    def predict(self, duel: Duel, language: Language) -> tuple[Prediction, BestMove]:
+        """The prediction for a duel: as it goes on record, and as the caller reads it."""
+        began = perf_counter()
+        ranking = self._ranker.rank(duel.pokemon_a_id, duel.pokemon_b_id, duel.available_moves, duel.available_moves_b)
+        duration_seconds = perf_counter() - began
+        prediction_id = new_id()
+        answer = self._answers.best_move(
+            ranking, language, prediction_id=prediction_id, model_version=self._model_version
+        )
+        prediction = Prediction(prediction_id, self._model_version, answer.win_probability, duration_seconds)
+        return prediction, answer
+
+
+def prediction_routes(best_moves: BestMoves, record: Record, guard: KeyGuard) -> APIRouter:
+    """The routes that predict.
+
+    Parameters
+    ----------
+    best_moves
+        Predicts.
+    record
+        Awaited before a prediction is answered.
+    guard
+        Who may ask.
+    """
+    router = APIRouter(route_class=JsonRoute, tags=["predictions"], dependencies=[Depends(guard)])
+
+    @router.post(
+        "/predict/best-move", summary="The best move of one duel", responses=problems(*_BODY, *_DUEL, Kind.NOT_RECORDED)
+    )
+    async def predict_best_move(request: Request, duel: Duel, language: CallerLanguage) -> BestMove:
+        """Ranks A's moves by the chance to win the duel with each of them, and recommends the first.
+
+        A and B are at level 50 with equal training, no items and no abilities; each uses one move every turn until
+        one of them faints. A move given twice counts once. Where the body repeats a field, the last one counts.
+        """
+        prediction, answer = best_moves.predict(duel, language)
+        await record(prediction, request.scope)
+        return answer
+
+    @router.post(
+        "/predict/best-move/batch",
+        summary="The best moves of many duels",
+        responses=problems(*_BODY, Kind.NOT_RECORDED),
+    )
+    async def predict_best_moves(request: Request, batch: DuelBatch, language: CallerLanguage) -> BestMoveBatch:
+        """Answers each of up to 256 duels, in at most 64 kB, as POST /predict/best-move would.
+
+        A duel that cannot be asked about (an unknown id or name, no damaging move) has its problem in its place among
+        the results, and the others are answered. A body of the wrong shape is refused as a whole.
+        """
+        predictions: list[Prediction] = []
+        results: list[BatchItem] = []
+        for duel in batch.duels:
+            try:
+                prediction, answer = best_moves.predict(duel, language)
+            except CALLERS_FAULT as error:
+                problem = from_error(error).problem(request.url.path)
+                results.append(BatchItem(problem.status, problem=problem))
+            else:
+                predictions.append(prediction)
+                results.append(BatchItem(200, prediction=answer))
+            await asyncio.sleep(0)  # a batch may take 0.2 s; other callers are let in between its duels
+        await asyncio.gather(*(record(prediction, request.scope) for prediction in predictions))
+        failed = len(results) - len(predictions)
+        return BestMoveBatch(predicted=len(predictions), failed=failed, results=tuple(results))
+
+    return router

@@ -1,0 +1,215 @@
+"""Every way in which a request can fail, as RFC 9457 problem details, and the one place that turns errors into them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, TypeAdapter
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from api_pokemon.errors import (
+    ApiPokemonError,
+    NoDamagingMoveError,
+    UnknownIdError,
+    UnknownNameError,
+    UnusableMoveError,
+)
+from api_pokemon.monitoring import NotRecordedError, note_error
+from api_pokemon.monitoring.middleware import CLIENT_CLOSED_REQUEST
+from api_pokemon.routes.echo import shorten
+from api_pokemon.routes.validation import FieldError, explain, field_errors
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Kind(Enum):
+    """The catalogue of problems: what `Problem.type` can be, with its status, its title and what to do about it."""
+
+    BAD_REQUEST = ("bad-request", 400, "The request could not be read", "Send it again, whole.")
+    KEY_NEEDED = ("key-needed", 401, "A key is needed", "Send a key that this service knows in the header X-API-Key.")
+    KEY_NOT_ENOUGH = ("key-not-enough", 403, "The key does not allow this", "Use a key of the role that is named.")
+    UNKNOWN_ID = ("unknown-id", 404, "There is nothing of that id", "GET /pokemon and GET /moves list all ids.")
+    NOT_FOUND = ("not-found", 404, "There is no such page", "GET / links every page.")
+    WRONG_METHOD = ("wrong-method", 405, "The page does not answer to this method", "Use one that Allow names.")
+    TOO_LARGE = ("too-large", 413, "The body is too large", "Send fewer duels or moves at once.")
+    NOT_JSON = ("not-json", 415, "The body is not declared as JSON", "Send the header Content-Type: application/json.")
+    MALFORMED = ("malformed-json", 422, "The body is not JSON", "Send one JSON value, in UTF-8.")
+    INVALID = (
+        "invalid",
+        422,
+        "The request does not say what it should",
+        "`errors` names each bad value and its remedy.",
+    )
+    UNKNOWN_NAME = ("unknown-name", 422, "There is nothing of that name", "`suggestions` holds the nearest names.")
+    NO_DAMAGING_MOVE = (
+        "no-damaging-move",
+        422,
+        "Nothing here can do damage",
+        "A duel is decided by damaging moves: give at least one, and take Pokémon that know one.",
+    )
+    UNUSABLE_MOVE = ("unusable-move", 422, "A move that cannot decide a duel", "Give damaging moves as replies.")
+    INTERNAL = ("internal", 500, "The service is broken", "Tell those who run it; the log holds the cause.")
+    NOT_RECORDED = (
+        "not-recorded",
+        503,
+        "The prediction could not be recorded",
+        "Try again; if it lasts, the disk of the service may be full.",
+    )
+
+    def __init__(self, slug: str, status: int, title: str, remedy: str) -> None:
+        self.slug = slug
+        self.status = status
+        self.title = title
+        self.remedy = remedy
+
+    @property
+    def uri(self) -> str:
+        """The problem's type: a place on the page that explains them all."""
+        return f"/problems#{self.slug}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What went wrong and what to do about it (RFC 9457)."""
+
+    type: Annotated[str, Field(description="Which problem it is, as a link to its explanation.")]
+    title: Annotated[str, Field(description="The problem in short, the same each time.")]
+    status: Annotated[int, Field(description="The HTTP status.", ge=400, le=599)]
+    detail: Annotated[str, Field(description="This very occurrence: the bad value, and what would be right.")]
+    instance: Annotated[str, Field(description="The path that was asked for.")]
+    errors: Annotated[tuple[FieldError, ...], Field(description="Each bad value of an invalid request.")] = ()
+    suggestions: Annotated[tuple[str, ...], Field(description="The nearest names to an unknown one.")] = ()
+
+
+class ProblemError(Exception):
+    """Raised anywhere below the routes to answer with a problem.
+
+    Parameters
+    ----------
+    kind
+        Its type, status and title.
+    detail
+        The bad value, and what would be right.
+    headers
+        Sent with the answer.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str,
+        *,
+        errors: tuple[FieldError, ...] = (),
+        suggestions: tuple[str, ...] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.errors = errors
+        self.suggestions = suggestions
+        self.headers = dict(headers or {})
+
+    def problem(self, instance: str) -> Problem:
+        """What the answer's body says."""
+        return Problem(
+            type=self.kind.uri,
+            title=self.kind.title,
+            status=self.kind.status,
+            detail=self.detail,
+            instance=instance,
+            errors=self.errors,
+            suggestions=self.suggestions,
+        )
+
+
+_PROBLEM = TypeAdapter(Problem)
+_KINDS: dict[type[ApiPokemonError], Kind] = {
+    UnknownIdError: Kind.UNKNOWN_ID,
+    UnknownNameError: Kind.UNKNOWN_NAME,
+    NoDamagingMoveError: Kind.NO_DAMAGING_MOVE,
+    UnusableMoveError: Kind.UNUSABLE_MOVE,
+}
+CALLERS_FAULT = tuple(_KINDS)
+"""The errors of the package that a caller can mend."""
+
+
+def from_error(error: ApiPokemonError) -> ProblemError:
+    """The problem that one of `CALLERS_FAULT` is to the caller."""
+    suggestions = error.suggestions if isinstance(error, UnknownNameError) else ()
+    return ProblemError(_KINDS[type(error)], str(error), suggestions=suggestions)
+
+
+SERVER_PROBLEMS = tuple(kind.slug for kind in Kind if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+"""The error types of the metrics."""
+
+
+def install_problems(app: FastAPI) -> None:
+    """Let the application answer every failure with a problem."""
+    app.add_exception_handler(ProblemError, _answering(lambda _, error: error))
+    app.add_exception_handler(NotRecordedError, _answering(lambda _, error: _not_recorded()))
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
+    for error_type in CALLERS_FAULT:
+        app.add_exception_handler(error_type, _answering(lambda _, error: from_error(error)))
+    app.add_exception_handler(RequestValidationError, _answering(lambda _, error: _invalid(error)))
+    app.add_exception_handler(HTTPException, _answering(_from_http))
+    app.add_exception_handler(Exception, _answering(lambda _, error: _broken()))
+
+
+def _answering(translate: Callable[[Request, Any], ProblemError]) -> Callable[[Request, Exception], Any]:
+    async def answer(request: Request, error: Exception) -> Response:
+        raised = translate(request, error)
+        if raised.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            note_error(request.scope, raised.kind.slug)
+        return Response(
+            _PROBLEM.dump_json(raised.problem(shorten(request.url.path)), exclude_defaults=True),
+            status_code=raised.kind.status,
+            headers={"Content-Language": "en", **raised.headers},
+            media_type=MEDIA_TYPE,
+        )
+
+    return answer
+
+
+def _invalid(error: RequestValidationError) -> ProblemError:
+    errors = field_errors(error.errors())
+    return ProblemError(Kind.INVALID, explain(errors), errors=errors)
+
+
+def _not_recorded() -> ProblemError:
+    return ProblemError(
+        Kind.NOT_RECORDED, f"The prediction could not be recorded, so it is not answered. {Kind.NOT_RECORDED.remedy}"
+    )
+
+
+async def _answer_nobody(request: Request, error: Exception) -> Response:
+    """Nobody reads this, but the metrics count it as what it is, and no traceback fills the log."""
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+def _broken() -> ProblemError:
+    return ProblemError(Kind.INTERNAL, "An unexpected error; it is logged, and nothing about it is your fault.")
+
+
+def _from_http(request: Request, error: HTTPException) -> ProblemError:
+    path = shorten(request.url.path)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return ProblemError(Kind.NOT_FOUND, f"There is no page {path}; GET / links every page.")
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(sorted(_allowed_methods(request)))
+        detail = f"{path} does not answer to {shorten(request.method)}, but to {allowed}."
+        return ProblemError(Kind.WRONG_METHOD, detail, headers={"Allow": allowed})
+    return ProblemError(Kind.BAD_REQUEST, f"{error.detail}.", headers=error.headers)
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    """Of every route of the path, not of the first alone: that is all that Starlette's own header tells."""
+    path = request.scope["path"]
+    matching = (route for route in request.app.routes if route.path_regex.match(path))
+    methods = {method for route in matching for method in route.methods}
+    return methods | {"HEAD"} if "GET" in methods else methods
