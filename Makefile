@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHOWDOWN := api_pokemon/battle/showdown
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
-INSTALL := $(PIP) install --require-hashes --no-deps --requirement
+INSTALL := $(PIP) install --progress-bar off --require-hashes --no-deps --requirement
 INSTALL_PROJECT := $(PIP) install --quiet --no-build-isolation --no-deps --editable .
 
 # One environment for everything. Each set of locked requirements contains the one before it:
@@ -52,6 +52,9 @@ format: $(DEV) ## Format the code, repair what can be repaired
 
 .PHONY: simulator
 simulator: $(SHOWDOWN)/node_modules/.package-lock.json ## Install the battle simulator (Node comes from PyPI)
+
+.PHONY: train-env
+train-env: $(TRAIN) ## Install what training and simulation need
 
 .PHONY: train
 train: $(TRAIN) ## Train a model version from the committed battles

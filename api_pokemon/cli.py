@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from api_pokemon import __version__
-from api_pokemon.errors import ApiPokemonError
+from api_pokemon.errors import ApiPokemonError, MissingPackageError
 
 
 class Command(NamedTuple):
@@ -24,13 +24,34 @@ class Command(NamedTuple):
     summary: str
 
     def load(self) -> Callable[..., Any]:
-        function: Callable[..., Any] = getattr(importlib.import_module(self.module), self.function)
+        """Import the function.
+
+        Raises
+        ------
+        MissingPackageError
+            Where only the API's requirements are installed, and the command needs more.
+        """
+        try:
+            function: Callable[..., Any] = getattr(importlib.import_module(self.module), self.function)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("api_pokemon"):
+                raise
+            raise MissingPackageError(
+                f"`{self.name}` needs {error.name}, which is not installed. "
+                "Install what training and simulation need: make train-env, or pip install -r requirements-train.txt"
+            ) from error
         return function
 
 
 COMMANDS = (
     Command("up", "api_pokemon.up", "up", "Start the service and keep it running."),
     Command("serve", "api_pokemon.serve", "serve", "Answer requests from this process, without a supervisor."),
+    Command(
+        "simulate",
+        "api_pokemon.battle.simulate_command",
+        "simulate",
+        "Play duels in the real simulator and write how they ended to a parquet file.",
+    ),
     Command("traffic", "api_pokemon.traffic.command", "traffic", "Play a believable client against a running service."),
 )
 

@@ -95,3 +95,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         logger.info("answering on %s (process %d)", self._url, os.getpid())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        logger.info("stopping, after the answers to what was accepted")
+        await super().shutdown(sockets)

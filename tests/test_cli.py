@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from api_pokemon import __version__, cli
 from api_pokemon.cli import COMMANDS, Command, app
-from api_pokemon.errors import ApiPokemonError
+from api_pokemon.errors import ApiPokemonError, MissingPackageError
 
 HEAVY = ("fastapi", "numpy", "onnxruntime", "pydantic", "xgboost", "pyarrow")
 
@@ -48,6 +48,17 @@ print([name for name in {HEAVY} if name in sys.modules])
 """
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
+
+
+def test_a_command_that_needs_more_packages_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    monkeypatch.delitem(sys.modules, "api_pokemon.battle.simulate_command", raising=False)
+    result = CliRunner().invoke(app, ["simulate", "--help"])
+    assert isinstance(result.exception, MissingPackageError)
+    assert str(result.exception) == (
+        "`simulate` needs pyarrow.parquet, which is not installed. "
+        "Install what training and simulation need: make train-env, or pip install -r requirements-train.txt"
+    )
 
 
 def test_version() -> None:
