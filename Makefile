@@ -66,7 +66,7 @@ bench: $(DEV) ## Measure what benchmarks/README.md states
 
 .PHONY: test-clone
 test-clone: ## Time `make run` in a fresh clone with an empty home folder
-	scripts/time_start
+	scripts/time_start.py
 
 .PHONY: lock
 lock: $(DEV) ## Compile the lock files; `make lock UPGRADE=--upgrade` takes newer versions
