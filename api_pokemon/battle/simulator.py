@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ RULES_VERSION = "letsgo-duel-1"
 B_WINS, A_WINS, DRAW = 0, 1, 2
 
 Duels = NDArray[np.uint16]
+Progress = Callable[[int], None]
 
 
 class Duel(NamedTuple):
@@ -34,16 +35,16 @@ class Duel(NamedTuple):
 
 
 class Result(NamedTuple):
-    """How one battle ended.
+    """A row of an array of results: how one battle ended.
 
     Parameters
     ----------
     winner
-        `A_WINS`, `B_WINS` or `DRAW`. If both faint in the same turn, the one that fainted last has won, as the simulator has it.
+        `A_WINS`, `B_WINS` or `DRAW`. Who faints last has won, even in the same turn: that is the simulator's rule.
     turns
         At least 1.
     hp_a, hp_b
-        What they have left; 0 for who fainted.
+        What they have left; 0 if fainted.
     """
 
     winner: int
@@ -62,26 +63,26 @@ class Tally:
 
 
 class SimulatorPool:
-    """Node processes that play battles; use it as a context manager.
+    """Node processes that play battles; a context manager, to be entered once.
 
-    A process that crashes, hangs or answers nonsense is replaced and its battles are played again, so that what comes out is what the
-    simulator says, or `SimulatorError`. Every battle's random seed depends on the run's seed and the battle's number alone: results are
-    the same for any number of workers and any chunks.
+    A process that crashes, hangs or answers nonsense is replaced and its battles are played again, so that what comes
+    out is what the simulator says, or `SimulatorError`. Every battle's random seed depends on the run's seed and the
+    battle's number alone: results are the same for any number of workers and any chunks.
 
     Parameters
     ----------
     dex
         To translate ids.
     workers
-        Number of processes; each needs a core and about 150 MB.
+        Number of processes; each needs a core and about 200 MB.
     chunk_size
-        Battles that are sent to a worker at a time.
+        Battles that are sent to a process at a time.
     timeout_seconds
-        For one chunk. A chunk takes well below a second.
+        For one chunk, with the start of a process. A chunk takes well below a second.
     attempts
         How often a chunk is tried before `SimulatorError`.
     command
-        What to start instead of the simulator; for tests and comparisons.
+        What to start instead of `worker_command`; for tests and comparisons.
     """
 
     def __init__(
@@ -98,19 +99,15 @@ class SimulatorPool:
         self._moves = {move.id: move.showdown_id for move in dex.moves}
         self._chunk_size = chunk_size
         self._attempts = attempts
-        self._command = command
-        self._timeout_seconds = timeout_seconds
-        self._workers: tuple[Worker, ...] = ()
-        self._worker_count = workers
+        command = worker_command() if command is None else command
+        self._workers = tuple(Worker(command, timeout_seconds) for _ in range(workers))
         self._idle: SimpleQueue[Worker] = SimpleQueue()
+        self._threads = ThreadPoolExecutor(workers)
         self._is_closing = Event()
 
     def __enter__(self) -> Self:
-        command = self._command or worker_command()
-        self._workers = tuple(Worker(command, self._timeout_seconds) for _ in range(self._worker_count))
         for worker in self._workers:
             self._idle.put(worker)
-        self._threads = ThreadPoolExecutor(self._worker_count)
         return self
 
     def __exit__(
@@ -129,13 +126,7 @@ class SimulatorPool:
         return tuple(worker.pid for worker in self._workers if worker.pid is not None)
 
     def play(
-        self,
-        duels: Duels,
-        seed: int,
-        battles: int = 1,
-        *,
-        first: int = 0,
-        on_progress: Callable[[int], None] | None = None,
+        self, duels: Duels, seed: int, battles: int = 1, *, first: int = 0, on_progress: Progress | None = None
     ) -> Tally:
         """Plays each duel a number of times.
 
@@ -150,27 +141,24 @@ class SimulatorPool:
         first
             The first duel's number in the run.
         on_progress
-            Called with the number of battles that have been played since the last call.
+            Called with the number of battles played since the last call.
 
         Raises
         ------
         SimulatorError
-            If some battles cannot be played; none of the others' results are returned.
+            If some battles cannot be played; then there are no results of the others either.
         """
-        numbers = first + np.repeat(np.arange(len(duels)), battles)
+        numbers = np.repeat(np.arange(first, first + len(duels)), battles)
         seeds = battle_seeds(seed, numbers, np.tile(np.arange(battles), len(duels)))
         results = self.play_battles(np.repeat(duels, battles, axis=0), seeds, on_progress=on_progress)
         winners = results[:, 0].reshape(len(duels), battles)
-        return Tally(
-            battles,
-            (winners == A_WINS).sum(axis=1, dtype=np.uint16),
-            (winners == DRAW).sum(axis=1, dtype=np.uint16),
-        )
+        wins_a, draws = ((winners == outcome).sum(axis=1, dtype=np.uint16) for outcome in (A_WINS, DRAW))
+        return Tally(battles, wins_a, draws)
 
     def play_battles(
-        self, duels: Duels, seeds: NDArray[np.uint16], *, on_progress: Callable[[int], None] | None = None
+        self, duels: Duels, seeds: NDArray[np.uint16], *, on_progress: Progress | None = None
     ) -> NDArray[np.int16]:
-        """Plays each duel once with the seed of its row, shape (n, 4); returns `Result` rows."""
+        """Plays each duel once, with the seed of its row, shape (n, 4); returns `Result` rows."""
         results = np.empty((len(duels), 4), dtype=np.int16)
         chunks: dict[Future[NDArray[np.int16]], slice] = {
             self._threads.submit(self._play_chunk, duels[rows], seeds[rows], rows.start): rows
@@ -197,29 +185,28 @@ class SimulatorPool:
             for form_a, move_a, form_b, move_b in duels.tolist()
         ]
         chunk = Chunk(first, fighters, seeds)
-        fault: WorkerFault | None = None
-        for _ in range(self._attempts):
+        faults: list[WorkerFault] = []
+        while len(faults) < self._attempts and not self._is_closing.is_set():
             worker = self._idle.get()
             try:
                 return worker.play(chunk)
-            except WorkerFault as error:
-                fault = error
+            except WorkerFault as fault:
+                faults.append(fault)
             finally:
                 self._idle.put(worker)
-            if self._is_closing.is_set():
-                break
         raise SimulatorError(
-            f"Battles {first} to {first + len(duels) - 1} could not be played in {self._attempts} attempts; the last worker failed: {fault}."
-        ) from fault
+            f"Battles {first} to {first + len(duels) - 1} could not be played in {len(faults)} attempts. "
+            f"The simulator's process failed: {faults[-1] if faults else 'it was stopped'}."
+        )
 
 
-def battle_seeds(seed: int, duels: NDArray[np.integer], battles: NDArray[np.integer]) -> NDArray[np.uint16]:
-    """The simulator's seeds, shape (n, 4), of battles given by the numbers of their duels and their own within the duel."""
+def battle_seeds(seed: int, duels: NDArray[np.integer[Any]], battles: NDArray[np.integer[Any]]) -> NDArray[np.uint16]:
+    """The simulator's seeds, shape (n, 4), of battles given by their duels' numbers and their own within the duel."""
     words = hashes(seed, duels, battles)
     return np.stack([(words >> np.uint64(shift)).astype(np.uint16) for shift in (48, 32, 16, 0)], axis=-1)
 
 
 def worker_command(*options: str) -> tuple[str, ...]:
-    """How a worker is started, with ``--plain`` without any shortcut; `SimulatorError` if something is not installed."""
+    """How a worker is started, with ``--plain`` without any shortcut; `SimulatorError` if something is missing."""
     simulator_version()
     return (os.fspath(node_path()), os.fspath(SHOWDOWN / "worker.js"), *options)

@@ -8,7 +8,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-LINE_EVERY_SECONDS = 10.0
+LINES = 50  # from beginning to end, where there is no terminal
 
 
 class Reporter(Protocol):
@@ -58,15 +58,14 @@ class _Bar:
 class _Lines:
     def __init__(self, console: Console, speed: _Speed) -> None:
         self._console, self._speed = console, speed
-        self._next = 0.0
+        self._next = 0
 
     def advance(self, battles: int) -> None:
         self._speed.count(battles, is_played=True)
-        if time.monotonic() >= self._next or self._speed.done == self._speed.total:
-            self._next = time.monotonic() + LINE_EVERY_SECONDS
-            self._console.print(
-                f"{self._speed.done:,} of {self._speed.total:,} battles, {self._speed}", highlight=False
-            )
+        if self._speed.done >= self._next:
+            self._next = min(self._speed.done + self._speed.total // LINES, self._speed.total)
+            text = f"{self._speed.done:,} of {self._speed.total:,} battles, {self._speed}"
+            self._console.print(text, highlight=False)
 
     def skip(self, battles: int) -> None:
         self._speed.count(battles, is_played=False)

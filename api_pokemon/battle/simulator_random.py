@@ -13,8 +13,8 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 def hashes(*counters: int | NDArray[np.integer]) -> Words:
     """64 random bits for each combination of counters.
 
-    Chains the finaliser of SplitMix64 (Steele, Lea and Flood, *Fast Splittable Pseudorandom Number Generators*, 2014) over the
-    counters, from left to right.
+    Chains the finaliser of SplitMix64 (Steele, Lea and Flood, *Fast Splittable Pseudorandom Number Generators*, 2014)
+    over the counters, from left to right.
 
     Parameters
     ----------

@@ -1,7 +1,6 @@
 """Where a simulation keeps what it has done: a folder of finished parts, and one parquet file at the end."""
 
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ METADATA_KEY = b"api_pokemon.simulation"
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """All that decides what a simulation's file holds.
+    """All that decides what a simulation's file holds; it stands in the file's metadata, as JSON under `METADATA_KEY`.
 
     Parameters
     ----------
@@ -33,7 +32,7 @@ class Parameters:
     unlearnable
         Share of duels with any damaging moves.
     tuples
-        SHA-256 of the duels, as played.
+        SHA-256 of the duels, in the order in which they are played.
     """
 
     simulator: str
@@ -52,7 +51,7 @@ class PartStore:
     Parameters
     ----------
     output
-        The file that it is going to be.
+        The file that they become.
     parameters
         Of the simulation; a folder of another one is refused.
     """
@@ -63,64 +62,57 @@ class PartStore:
         self._parameters = parameters
 
     def open(self) -> None:
-        """Makes the folder, or checks that the one that is there belongs to the same simulation; `SimulatorError` if not."""
+        """Makes the folder; `SimulatorError` if there is one of another simulation."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "parameters.json"
         mine = asdict(self._parameters)
-        if path.exists():
-            theirs = json.loads(path.read_text())
-            differing = [name for name in mine if mine[name] != theirs.get(name)]
-            if differing:
-                found = ", ".join(f"{name} {theirs.get(name)} instead of {mine[name]}" for name in differing)
-                raise SimulatorError(
-                    f"{self.folder} holds parts of another simulation ({found}): finish that one, or delete the folder."
-                )
-        else:
-            _write_atomically(path, json.dumps(mine).encode())
+        if not path.exists():
+            unfinished = path.with_suffix(".unfinished")
+            unfinished.write_text(json.dumps(mine))
+            unfinished.replace(path)
+            return
+        theirs = json.loads(path.read_text())
+        differing = [f"{name} {theirs.get(name)}, not {mine[name]}" for name in mine if mine[name] != theirs.get(name)]
+        if differing:
+            raise SimulatorError(
+                f"{self.folder} holds parts of another simulation ({'; '.join(differing)}). "
+                "Finish that one with its own parameters, or delete the folder."
+            )
 
-    def read(self, part: int) -> Tally | None:
-        """A finished part, or None."""
+    def read(self, part: int, duels: int) -> Tally | None:
+        """A finished part of that many duels; None if it is not there, or is damaged."""
         try:
-            with np.load(self._path(part)) as arrays:
-                return Tally(self._parameters.battles, arrays["wins_a"], arrays["draws"])
-        except FileNotFoundError:
+            wins_a, draws = np.load(self._path(part))
+        except (OSError, EOFError, ValueError):
             return None
+        return Tally(self._parameters.battles, wins_a, draws) if len(wins_a) == duels else None
 
     def write(self, part: int, tally: Tally) -> None:
         """Keeps a part; whole or not at all."""
-        path = self._path(part)
-        unfinished = path.with_suffix(".unfinished")
+        unfinished = self._path(part).with_suffix(".unfinished")
         with unfinished.open("wb") as file:
-            np.savez(file, wins_a=tally.wins_a, draws=tally.draws)
-        os.replace(unfinished, path)
+            np.save(file, np.stack([tally.wins_a, tally.draws]))
+        unfinished.replace(self._path(part))
 
     def finish(self, duels: Duels, tally: Tally) -> None:
         """Writes the parquet file, in one step, and deletes the parts."""
         unfinished = self._output.with_name(f"{self._output.name}.unfinished")
         write_battles(unfinished, duels, tally, self._parameters)
-        os.replace(unfinished, self._output)
+        unfinished.replace(self._output)
         shutil.rmtree(self.folder)
 
     def _path(self, part: int) -> Path:
-        return self.folder / f"{part:06d}.npz"
+        return self.folder / f"{part:06d}.npy"
 
 
 def write_battles(path: Path, duels: Duels, tally: Tally, parameters: Parameters) -> None:
-    """One row per duel, sorted, so that equal values meet and the file is small; ``draws`` only where there are any."""
+    """One row per duel; sorted, so that equal values meet and the file is small; ``draws`` only where there are any."""
     order = np.lexsort((tally.draws, tally.wins_a, *duels.T[::-1]))
     columns = dict(zip(("form_a", "move_a", "form_b", "move_b"), duels[order].T, strict=True))
     columns["battles"] = np.full(len(duels), tally.battles, dtype=np.uint16)
     columns["wins_a"] = tally.wins_a[order]
     if tally.draws.any():
         columns["draws"] = tally.draws[order]
-    metadata = {METADATA_KEY: json.dumps(asdict(parameters))}
-    table = pa.table({name: np.ascontiguousarray(column) for name, column in columns.items()}).replace_schema_metadata(
-        metadata
-    )
-    pq.write_table(table, path, compression="zstd", compression_level=19, row_group_size=max(len(duels), 1))
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_bytes(data)
-    os.replace(unfinished, path)
+    table = pa.table({name: np.ascontiguousarray(column) for name, column in columns.items()})
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(asdict(parameters))})
+    pq.write_table(table, path, compression="zstd", compression_level=19, row_group_size=len(duels))

@@ -28,10 +28,11 @@ def random_duels(dex: Dex, count: int, seed: int, matchups: Matchups, unlearnabl
     seed
         Of the run.
     matchups
-        Whether the pairs of forms are those of training or those held out from it. Pairs of the other kind are drawn again.
+        Whether the pairs of forms are those of training or those held out from it; duels of the other kind are drawn
+        again.
     unlearnable
-        Share of the duels, from 0 to 1, in which both fighters are a uniform form with a uniform damaging move of the game, learnable or
-        not. In the others, they are uniform among all (form, damaging move of its learnset).
+        Share of the duels, from 0 to 1, in which both fighters are a uniform form with a uniform damaging move of the
+        game, learnable or not. In the others, they are uniform among all (form, damaging move of its learnset).
 
     Returns
     -------

@@ -116,7 +116,7 @@ class Worker:
             self._complaints = None
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._complaints = tempfile.TemporaryFile()
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
         # A session of its own: Ctrl-C is for this program to handle, not for Node.
         self._process = subprocess.Popen(  # noqa: S603
             self._command,
@@ -129,7 +129,8 @@ class Worker:
         return self._process
 
     def _exchange(self, process: subprocess.Popen[bytes], request: bytes, count: int) -> bytes:
-        assert process.stdin is not None and process.stdout is not None  # noqa: S101
+        assert process.stdin is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101
         deadline = time.monotonic() + self._timeout_seconds
         enough_bytes = 64 * (count + 2)
         unsent, answer = memoryview(request), b""

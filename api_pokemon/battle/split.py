@@ -12,8 +12,8 @@ _SALT = 20181116  # any number would do; this one is the day the games came out
 def held_out(form_a: ArrayLike, form_b: ArrayLike) -> NDArray[np.bool_]:
     """Whether a match-up of two forms is kept for evaluation, whatever their moves and whichever side they stand on.
 
-    A fixed pseudo-random rule on the unordered pair of form ids, true for about `HELD_OUT_SHARE` of all pairs. It depends on nothing
-    else, so that every data set ever simulated agrees on it.
+    A fixed pseudo-random rule on the unordered pair of form ids, true for about `HELD_OUT_SHARE` of all pairs (573 of
+    the 17,766). It depends on nothing else, so that every data set ever simulated agrees on it.
 
     Parameters
     ----------

@@ -2,12 +2,25 @@
 // no item, no ability. PP are the simulator's default, all PP Ups used (8/5 of the move's own).
 'use strict';
 
+const { Dex } = require('pokemon-showdown');
+
 const MOD = 'gen7letsgo';
 const FORMAT = 'gen7letsgoou';
 const TURN_CAP = 200;
 
+const dex = Dex.mod(MOD);
+const checked = new Set();
+
+// The simulator plays what it has never heard of, somehow.
+function check(thing) {
+  if (!thing.exists || (thing.isNonstandard && thing.isNonstandard !== 'LGPE')) throw new Error(`no ${thing.name} in this game`);
+  checked.add(thing.id);
+}
+
 // Gender is always given: where it is not, the simulator draws one, which makes one more random number.
 function team(species, gender, move) {
+  if (!checked.has(species)) check(dex.species.get(species));
+  if (!checked.has(move)) check(dex.moves.get(move));
   return [{
     species,
     gender,
