@@ -5,7 +5,6 @@ A command's module is imported when the command is used, so that ``--help`` and 
 
 import importlib
 import sys
-from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -16,15 +15,15 @@ from api_pokemon.errors import ApiPokemonError, MissingPackageError
 
 
 class Command(NamedTuple):
-    """A command: its name, where its function is, and the first sentence of that function's docstring."""
+    """A command: its name, where its function (or a Typer of several) is, and the first sentence of that one's help."""
 
     name: str
     module: str
     function: str
     summary: str
 
-    def load(self) -> Callable[..., Any]:
-        """Import the function.
+    def load(self) -> Any:
+        """Import what runs it.
 
         Raises
         ------
@@ -32,7 +31,7 @@ class Command(NamedTuple):
             Where only the API's requirements are installed, and the command needs more.
         """
         try:
-            function: Callable[..., Any] = getattr(importlib.import_module(self.module), self.function)
+            return getattr(importlib.import_module(self.module), self.function)
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("api_pokemon"):
                 raise
@@ -40,19 +39,19 @@ class Command(NamedTuple):
                 f"`{self.name}` needs {error.name}, which is not installed. "
                 "Install what training and simulation need: make train-env, or pip install -r requirements-train.txt"
             ) from error
-        return function
 
 
 COMMANDS = (
     Command("up", "api_pokemon.up", "up", "Start the service and keep it running."),
     Command("serve", "api_pokemon.serve", "serve", "Answer requests from this process, without a supervisor."),
+    Command("key", "api_pokemon.key_command", "keys", "Make API keys, and find the one for administration."),
+    Command("traffic", "api_pokemon.traffic.command", "traffic", "Play a believable client against a running service."),
     Command(
         "simulate",
         "api_pokemon.battle.simulate_command",
         "simulate",
         "Play duels in the real simulator and write how they ended to a parquet file.",
     ),
-    Command("traffic", "api_pokemon.traffic.command", "traffic", "Play a believable client against a running service."),
 )
 
 
@@ -67,8 +66,11 @@ class LazyGroup(TyperGroup):
 
 
 def _command_of(command: Command) -> Any:
+    loaded = command.load()
+    if isinstance(loaded, typer.Typer):
+        return typer.main.get_command(loaded)
     single = typer.Typer(add_completion=False)
-    single.command(command.name)(command.load())
+    single.command(command.name)(loaded)
     return typer.main.get_command(single)
 
 

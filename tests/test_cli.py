@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+from typer import Typer
 from typer.testing import CliRunner
 
 from api_pokemon import __version__, cli
@@ -28,7 +29,9 @@ def test_help_lists_every_command_with_its_summary() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_the_summary_is_the_first_sentence_of_the_docstring(command: Command) -> None:
-    assert (inspect.getdoc(command.load()) or "").startswith(command.summary)
+    loaded = command.load()
+    help_ = loaded.info.help if isinstance(loaded, Typer) else inspect.getdoc(loaded)
+    assert help_.startswith(command.summary)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
@@ -41,6 +44,7 @@ def test_every_command_has_help(command: Command) -> None:
 def test_help_imports_nothing_heavy() -> None:
     script = f"""
 import sys
+from typer import Typer
 from typer.testing import CliRunner
 from api_pokemon.cli import app
 assert CliRunner().invoke(app, ["--help"]).exit_code == 0
