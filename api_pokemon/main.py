@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import Lifespan
 
 from api_pokemon import __version__
+from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import load_dex
 from api_pokemon.model.predictor import Engine, ModelPredictor, open_model
 from api_pokemon.model.ranking import MoveRanker
@@ -74,7 +75,7 @@ def create_app(
     for router in (
         prediction_routes(best_moves, watch.record, KeyGuard(keys, Role.PREDICT)),
         model_routes(predictor.metadata, lambda: predictor.engine),
-        dex_routes(dex),
+        dex_routes(dex, _duellists(predictor.tables)),
         health_routes(_health(settings.commit, predictor), lambda: best_moves.predict(_PROBE, "en")),
         metrics_routes(Exposition(watch.registry)),
         page_routes(app.openapi),
@@ -98,6 +99,7 @@ def _application(lifespan: Lifespan[FastAPI]) -> FastAPI:
         docs_url=None,  # FastAPI's own pages load their scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # or each request looks for a tracer (4 µs)
         lifespan=lifespan,
     )
 
@@ -143,6 +145,10 @@ def _upkeep(predictor: ModelPredictor, metrics: ModelMetrics) -> TablebaseUpkeep
     tell_engine()
     command = (sys.executable, "-m", "api_pokemon", "tablebase", "--model-dir", str(predictor.folder))
     return TablebaseUpkeep(predictor.load_tablebase, command, on_loaded=tell_engine)
+
+
+def _duellists(tables: DuelTables) -> frozenset[int]:
+    return frozenset(tables.form_ids[row] for row in tables.pair_form)
 
 
 def _health(commit: str, predictor: ModelPredictor) -> Callable[[], Health]:

@@ -181,7 +181,7 @@ class PokemonSummary(PokemonName):
 
     types: tuple[TypeName, ...]
     can_duel: Annotated[
-        bool, Field(description="Whether it can learn a damaging move; without one it cannot be predicted.")
+        bool, Field(description="Whether it has a damaging move of its own; without one it cannot be predicted.")
     ]
 
 
