@@ -62,9 +62,6 @@ def simulate(
             tuples=hashlib.sha256(rows.astype("<u2").tobytes()).hexdigest(),
         )
         run(dex, rows, parameters, output, workers or os.cpu_count() or 1, console)
-    except SimulatorError as error:
-        console.print(f"[red]{error}[/red]", soft_wrap=True)
-        raise typer.Exit(1) from error
     except KeyboardInterrupt:
         console.print(f"Stopped. What is finished is kept in {output}.parts; the same command goes on from there.")
         raise typer.Exit(130) from None

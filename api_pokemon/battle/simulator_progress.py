@@ -8,7 +8,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-LINES = 50  # from beginning to end, where there is no terminal
+LINES = 20  # from beginning to end, where there is no terminal
 
 
 class Reporter(Protocol):
@@ -25,17 +25,22 @@ class _Speed:
     def __init__(self, total: int) -> None:
         self.total = total
         self.done = 0
-        self._played = 0
-        self._start = time.monotonic()
+        self._timed = 0
+        self._since: float | None = None
 
     def count(self, battles: int, *, is_played: bool) -> None:
         self.done += battles
-        self._played += battles if is_played else 0
+        if not is_played:
+            return
+        if self._since is None:  # what comes first waits for processes to start, and tells nothing about the rest
+            self._since = time.monotonic()
+        else:
+            self._timed += battles
 
     def __str__(self) -> str:
-        rate = self._played / max(time.monotonic() - self._start, 1e-9)
-        if not self._played:
+        if self._since is None or not self._timed:
             return "starting"
+        rate = self._timed / (time.monotonic() - self._since)
         minutes, seconds = divmod(round((self.total - self.done) / rate), 60)
         return f"{rate:,.0f} battles/s, {minutes}:{seconds:02d} left"
 
