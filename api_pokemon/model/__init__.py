@@ -1,0 +1,35 @@
+"""The model: features, a version's files, its answers, and the ranking of moves.
+
+Making and measuring a version (``training``, ``truth``, ``evaluation``) needs more than the service installs, and is
+imported from where it lives.
+"""
+
+from api_pokemon.model.predictor import Answers, Engine, ModelPredictor, open_model
+from api_pokemon.model.ranking import (
+    Because,
+    MoveRanker,
+    MovesFirst,
+    OpponentAssumption,
+    Predictor,
+    RankedMove,
+    Ranking,
+    UnrankedMove,
+)
+from api_pokemon.model.registry import ModelMetadata, install_version
+
+__all__ = [
+    "Answers",
+    "Because",
+    "Engine",
+    "ModelMetadata",
+    "ModelPredictor",
+    "MoveRanker",
+    "MovesFirst",
+    "OpponentAssumption",
+    "Predictor",
+    "RankedMove",
+    "Ranking",
+    "UnrankedMove",
+    "install_version",
+    "open_model",
+]

@@ -1,0 +1,96 @@
+"""What is watched of a prediction: one readable row, in two groups that are judged separately.
+
+*Request* fields are what was asked, *choice* fields what the model chose and how sure it was.
+"""
+
+from dataclasses import dataclass
+
+from api_pokemon.dex import Form, Language
+from api_pokemon.model.ranking import MovesFirst, OpponentAssumption, Ranking
+
+NO_TYPE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFields:
+    """What was asked. Differences are the attacker's base stat less the defender's."""
+
+    attacker: str
+    defender: str
+    attacker_type: str
+    attacker_second_type: str
+    defender_type: str
+    defender_second_type: str
+    candidate_moves: int
+    opponent_assumption: OpponentAssumption
+    language: Language
+    hp_difference: int
+    attack_difference: int
+    defense_difference: int
+    special_attack_difference: int
+    special_defense_difference: int
+    speed_difference: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceFields:
+    """What the model chose, and how sure it was."""
+
+    move_type: str
+    move_category: str
+    move_power: int
+    type_multiplier: float
+    stab: bool
+    learnable: bool
+    expected_damage: float
+    hits_to_knock_out: float
+    opponent_hits_to_knock_out: float
+    moves_first: MovesFirst
+    win_probability: float
+    confidence: float
+
+
+def request_fields(ranking: Ranking, language: Language) -> RequestFields:
+    """The request's fields of an answered request."""
+    a, b = ranking.form_a, ranking.form_b
+    stats, others = a.base_stats, b.base_stats
+    return RequestFields(
+        attacker=a.slug,
+        defender=b.slug,
+        attacker_type=a.types[0],
+        attacker_second_type=_second_type(a),
+        defender_type=b.types[0],
+        defender_second_type=_second_type(b),
+        candidate_moves=len(ranking.moves) + len(ranking.unranked),
+        opponent_assumption=ranking.opponent_assumption,
+        language=language,
+        hp_difference=stats.hp - others.hp,
+        attack_difference=stats.attack - others.attack,
+        defense_difference=stats.defense - others.defense,
+        special_attack_difference=stats.special_attack - others.special_attack,
+        special_defense_difference=stats.special_defense - others.special_defense,
+        speed_difference=stats.speed - others.speed,
+    )
+
+
+def choice_fields(ranking: Ranking) -> ChoiceFields:
+    """The recommended move's fields."""
+    best = ranking.moves[0]
+    return ChoiceFields(
+        move_type=best.move.type,
+        move_category=best.move.category,
+        move_power=best.move.power,
+        type_multiplier=best.type_multiplier,
+        stab=best.stab,
+        learnable=best.learnable,
+        expected_damage=best.expected_damage,
+        hits_to_knock_out=best.because.hits_to_knock_out,
+        opponent_hits_to_knock_out=best.because.opponent_hits_to_knock_out,
+        moves_first=best.because.moves_first,
+        win_probability=best.win_probability,
+        confidence=max(best.win_probability, 1 - best.win_probability),
+    )
+
+
+def _second_type(form: Form) -> str:
+    return form.types[1] if len(form.types) > 1 else NO_TYPE

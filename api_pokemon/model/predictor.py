@@ -1,0 +1,201 @@
+"""Win probabilities of one request: from the tablebase where a version has one, else from ONNX."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from api_pokemon.battle.tables import DuelTables
+from api_pokemon.dex import Dex
+from api_pokemon.errors import ModelDamagedError
+from api_pokemon.model.features import FEATURES, FeatureTables, Indices
+from api_pokemon.model.registry import MODEL_FILE, TABLEBASE_DIR, ModelMetadata, load_metadata
+from api_pokemon.model.tablebase import SCALE, Tablebase, load_tablebase, oriented
+
+Engine = Literal["tablebase", "onnx"]
+PROBABILITIES = "probabilities"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """For each of A's k moves, B's reply that is worst for A.
+
+    Attributes
+    ----------
+    win_probability : (k,) float64 in [0, 1]
+    reply : (k,) rows of the move table
+    damage : (k,) mean damage of one use as a share of B's HP, misses included
+    uses, reply_uses : (k,) mean uses until the target is knocked out, each way
+    """
+
+    win_probability: NDArray[np.float64]
+    reply: Indices
+    damage: NDArray[np.float64]
+    uses: NDArray[np.float64]
+    reply_uses: NDArray[np.float64]
+
+
+class OnnxScore:
+    """Feature rows to the first's win probability, by onnxruntime on one thread.
+
+    Parameters
+    ----------
+    model
+        Path of an ONNX file, or its bytes.
+    """
+
+    def __init__(self, model: Path | bytes) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # the service scales by processes; threads of one would fight over cores
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+            )
+        except (RuntimeError, ValueError) as error:  # what onnxruntime raises derives from neither of its own
+            raise ModelDamagedError(f"onnxruntime cannot read {model!r}: {error}") from error
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        (probabilities,) = self._session.run([PROBABILITIES], {self._input: rows})
+        return np.asarray(probabilities[:, 1])
+
+
+class ModelPredictor:
+    """A model version that answers.
+
+    Parameters
+    ----------
+    metadata, features, score
+        The version; what turns duels into rows; what scores rows.
+    """
+
+    def __init__(self, metadata: ModelMetadata, features: FeatureTables, score: OnnxScore, folder: Path) -> None:
+        self.metadata = metadata
+        self.version = metadata.version
+        self.features = features
+        self.tables: DuelTables = features.tables
+        self.score = score
+        self.folder = folder
+        self._tablebase: Tablebase | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """What answers for learnable moves."""
+        return "onnx" if self._tablebase is None else "tablebase"
+
+    def load_tablebase(self) -> None:
+        """Answer from the version's tablebase from now on.
+
+        Raises
+        ------
+        ModelMissingError, ModelDamagedError
+            There is none, or it cannot be trusted; ONNX goes on answering.
+        """
+        folder = self.folder / TABLEBASE_DIR
+        self._tablebase = load_tablebase(folder, self.metadata.model_sha256, self.features, self.score)
+
+    def answer(self, form_a: int, moves_a: Indices, form_b: int, moves_b: Indices | None = None) -> Answers:
+        """Answer one request; forms and moves are rows of the tables.
+
+        Parameters
+        ----------
+        moves_b
+            B's replies; None for all damaging moves of its learnset, which must not be empty.
+        """
+        tables = self.tables
+        tablebase = self._tablebase
+        if tablebase is None:
+            return self._live(form_a, moves_a, form_b, moves_b)
+        pairs_a = tables.pair_row[form_a, moves_a]
+        known = pairs_a >= 0
+        if moves_b is None:
+            pairs_b = None
+        else:
+            pairs_b = tables.pair_row[form_b, moves_b]
+            known &= bool((pairs_b >= 0).all())
+        if known.all():
+            return self._stored(tablebase, form_a, pairs_a, form_b, pairs_b)
+        live = self._live(form_a, moves_a[~known], form_b, moves_b)
+        if not known.any():
+            return live
+        stored = self._stored(tablebase, form_a, pairs_a[known], form_b, pairs_b)
+        return _merged(known, stored, live)
+
+    def _stored(
+        self, tablebase: Tablebase, form_a: int, pairs_a: Indices, form_b: int, pairs_b: Indices | None
+    ) -> Answers:
+        if pairs_b is None:
+            replies = tablebase.worst_reply[pairs_a, form_b].astype(np.intp)
+            win = tablebase.worst_win[pairs_a, form_b]
+        else:
+            wins = tablebase.win[pairs_a[:, None], pairs_b]
+            best = wins.argmin(1)
+            replies, win = pairs_b[best], wins[np.arange(len(best)), best]
+        return Answers(
+            win_probability=win / SCALE,
+            reply=self.tables.pair_move[replies],
+            damage=tablebase.damage[pairs_a, form_b].astype(np.float64),
+            uses=tablebase.uses[pairs_a, form_b].astype(np.float64),
+            reply_uses=tablebase.uses[replies, form_a].astype(np.float64),
+        )
+
+    def _live(self, form_a: int, moves_a: Indices, form_b: int, moves_b: Indices | None) -> Answers:
+        tables = self.tables
+        if moves_b is None:
+            moves_b = tables.pair_move[tables.first_pair[form_b] : tables.first_pair[form_b + 1]]
+        k, n = len(moves_a), len(moves_b)
+        # One call for both sides: at this size numpy's calls cost more than what they compute.
+        attacker = np.concatenate([np.full(k, form_a), np.full(n, form_b)])
+        target = np.concatenate([np.full(k, form_b), np.full(n, form_a)])
+        both = self.features.attacks(attacker, np.concatenate([moves_a, moves_b]), target)
+        rows, a_first = self.features.rows(both, np.repeat(np.arange(k), n), both, np.tile(np.arange(k, k + n), k))
+        wins = oriented(self.score(rows), a_first).reshape(k, n)
+        if form_a == form_b:
+            wins[moves_a[:, None] == moves_b] = 0.5
+        best = wins.argmin(1)
+        numbers = both.numbers
+        return Answers(
+            win_probability=wins[np.arange(k), best],
+            reply=moves_b[best],
+            damage=numbers.damage_share[:k] * numbers.accuracy[:k],
+            uses=numbers.uses_to_knock_out[:k],
+            reply_uses=numbers.uses_to_knock_out[k:][best],
+        )
+
+
+def open_model(dex: Dex, folder: Path) -> ModelPredictor:
+    """Load a version's model; its tablebase is a call of its own.
+
+    Raises
+    ------
+    ModelMissingError, ModelDamagedError
+        A file is absent, damaged, or made for other features than this package's.
+    """
+    metadata = load_metadata(folder)
+    if metadata.features != FEATURES:
+        raise ModelDamagedError(
+            f"Model {metadata.version} in {folder} was made for other features than this version of the package has; "
+            "train it anew with `api-pokemon train`."
+        )
+    return ModelPredictor(metadata, FeatureTables(DuelTables(dex)), OnnxScore(folder / MODEL_FILE), folder)
+
+
+def _merged(known: NDArray[np.bool_], stored: Answers, live: Answers) -> Answers:
+    def both(name: str) -> NDArray[np.float64]:
+        first, second = getattr(stored, name), getattr(live, name)
+        merged = np.empty(len(known), dtype=first.dtype)
+        merged[known], merged[~known] = first, second
+        return merged
+
+    return Answers(
+        win_probability=both("win_probability"),
+        reply=both("reply").astype(np.intp),
+        damage=both("damage"),
+        uses=both("uses"),
+        reply_uses=both("reply_uses"),
+    )

@@ -1,0 +1,185 @@
+"""From names to a ranked answer: the one place where a request becomes a duel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api_pokemon.battle.tables import DuelTables
+from api_pokemon.dex import Dex, Form, Move
+from api_pokemon.errors import NoDamagingMoveError, UnusableMoveError
+from api_pokemon.model.predictor import Answers
+
+OpponentAssumption = Literal["given_moves", "worst_of_learnset"]
+MovesFirst = Literal["attacker", "opponent", "either"]
+
+
+class Predictor(Protocol):
+    """What ranking needs of a model version."""
+
+    version: str
+    tables: DuelTables
+
+    def answer(
+        self, form_a: int, moves_a: NDArray[np.intp], form_b: int, moves_b: NDArray[np.intp] | None = None
+    ) -> Answers:
+        """Win probabilities against the worst reply; arguments are rows of the tables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """Why: mean uses to knock out each way, misses included, and who strikes first in a turn ("either": a coin)."""
+
+    hits_to_knock_out: float
+    opponent_hits_to_knock_out: float
+    moves_first: MovesFirst
+
+
+@dataclass(frozen=True, slots=True)
+class RankedMove:
+    """One of A's moves against the reply that is worst for A.
+
+    Attributes
+    ----------
+    learnable : whether A can know the move at all
+    type_multiplier : 0, 1/4, 1/2, 1, 2 or 4
+    expected_damage : mean damage of one use, misses included, as a share of B's HP; above 1 is overkill
+    win_probability : P(A wins), in [0, 1]
+    """
+
+    move: Move
+    learnable: bool
+    stab: bool
+    type_multiplier: float
+    expected_damage: float
+    opponent_move: Move
+    win_probability: float
+    because: Because
+
+
+@dataclass(frozen=True, slots=True)
+class UnrankedMove:
+    """A move that decides no duel by itself, and why."""
+
+    move: Move
+    reason: Literal["status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """A's damaging moves, best first, and what could not be ranked."""
+
+    form_a: Form
+    form_b: Form
+    opponent_assumption: OpponentAssumption
+    moves: tuple[RankedMove, ...]
+    unranked: tuple[UnrankedMove, ...]
+
+
+class MoveRanker:
+    """Ranks the moves of one Pokémon against another.
+
+    Parameters
+    ----------
+    dex, predictor
+        The game's facts; what knows win probabilities.
+    """
+
+    def __init__(self, dex: Dex, predictor: Predictor) -> None:
+        self._dex = dex
+        self._predictor = predictor
+        self._tables = predictor.tables
+        self._speed: list[int] = predictor.tables.speed.tolist()
+        self._moves = tuple(dex.move(move_id) for move_id in predictor.tables.moves.ids)
+
+    def rank(
+        self, form_a_id: int, form_b_id: int, moves: Sequence[str], moves_b: Sequence[str] | None = None
+    ) -> Ranking:
+        """Rank A's moves, named in any language; a move named twice counts once.
+
+        Parameters
+        ----------
+        moves_b
+            B's moves; None: B answers each move with the reply of its own learnset that is worst for A.
+
+        Raises
+        ------
+        UnknownIdError, UnknownNameError
+            A form or a move that does not exist.
+        NoDamagingMoveError
+            Only status moves, or a form that can learn no damaging one.
+        UnusableMoveError
+            A status move among B's.
+        """
+        dex, tables = self._dex, self._tables
+        form_a, form_b = dex.form(form_a_id), dex.form(form_b_id)
+        row_a, row_b = tables.form_row[form_a_id], tables.form_row[form_b_id]
+        self._require_damaging(form_a, row_a)
+        self._require_damaging(form_b, row_b)
+        named = tuple({move.id: move for move in map(dex.find_move, moves)}.values())
+        ranked = [move for move in named if move.damaging]
+        if not ranked:
+            names = ", ".join(move.name for move in named)
+            raise NoDamagingMoveError(f"Only status moves were given ({names}); give at least one damaging move.")
+        rows = self._rows(ranked)
+        replies = None if moves_b is None else self._rows(self._replies(moves_b))
+        answers = self._predictor.answer(row_a, rows, row_b, replies)
+        return Ranking(
+            form_a=form_a,
+            form_b=form_b,
+            opponent_assumption="worst_of_learnset" if moves_b is None else "given_moves",
+            moves=self._ranked(form_a, form_b, ranked, answers),
+            unranked=tuple(UnrankedMove(move, "status") for move in named if not move.damaging),
+        )
+
+    def _rows(self, moves: Sequence[Move]) -> NDArray[np.intp]:
+        return np.array([self._tables.move_row[move.id] for move in moves], dtype=np.intp)
+
+    def _replies(self, names: Sequence[str]) -> list[Move]:
+        replies = list({move.id: move for move in map(self._dex.find_move, names)}.values())
+        for move in replies:
+            if not move.damaging:
+                raise UnusableMoveError(
+                    f"{move.name} is a status move, which decides no duel; give damaging moves for the opponent."
+                )
+        return replies
+
+    def _require_damaging(self, form: Form, row: int) -> None:
+        if self._tables.first_pair[row] == self._tables.first_pair[row + 1]:
+            raise NoDamagingMoveError(f"{form.name} (id {form.id}) learns no damaging move, so it cannot duel.")
+
+    def _ranked(self, form_a: Form, form_b: Form, moves: Sequence[Move], answers: Answers) -> tuple[RankedMove, ...]:
+        speed_a, speed_b = (self._speed[self._tables.form_row[form.id]] for form in (form_a, form_b))
+        columns = zip(
+            moves,
+            answers.win_probability.tolist(),
+            answers.reply.tolist(),
+            answers.damage.tolist(),
+            answers.uses.tolist(),
+            answers.reply_uses.tolist(),
+            strict=True,
+        )
+        ranked = [
+            RankedMove(
+                move=move,
+                learnable=form_a.learns(move.id),
+                stab=move.type in form_a.types,
+                type_multiplier=self._dex.effectiveness(move.type, form_b.types),
+                expected_damage=damage,
+                opponent_move=self._moves[reply],
+                win_probability=win,
+                because=Because(uses, reply_uses, _moves_first(move, speed_a, self._moves[reply], speed_b)),
+            )
+            for move, win, reply, damage, uses, reply_uses in columns
+        ]
+        ranked.sort(key=lambda item: item.win_probability, reverse=True)
+        return tuple(ranked)
+
+
+def _moves_first(move: Move, speed: int, reply: Move, reply_speed: int) -> MovesFirst:
+    mine, other = (move.priority, speed), (reply.priority, reply_speed)
+    if mine == other:
+        return "either"
+    return "attacker" if mine > other else "opponent"

@@ -1,0 +1,146 @@
+"""Model versions as folders: what lies in one, whether it is sound, and the one that ships with the package.
+
+::
+
+    <models>/<version>/
+        model.onnx       the booster
+        metadata.json    what it was made from, and what it can do; holds the hash of model.onnx
+        rows.parquet     a sample of its monitored rows under uniform traffic
+        tablebase/       the model compiled over its whole domain (absent until compiled)
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from api_pokemon.errors import ModelDamagedError, ModelMissingError
+
+SHIPPED = Path(__file__).parent / "shipped"
+MODEL_FILE = "model.onnx"
+METADATA_FILE = "metadata.json"
+ROWS_FILE = "rows.parquet"
+TABLEBASE_DIR = "tablebase"
+
+DUEL_RULES = (
+    "Let's Go Pikachu/Eevee, one on one: level 50, IV 31, no Awakening Values, Serious nature, friendship 70, no item, "
+    "no ability; each side uses one move every turn until one faints. Truth: Pokémon Showdown, mod gen7letsgo."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMetadata:
+    """What a version was made from, and what it can do.
+
+    Attributes
+    ----------
+    version : its name, and its folder's
+    created : ISO 8601 date and time, UTC
+    commit : the source it was trained with, empty outside a checkout
+    data_sha256, battles : the battles it was trained on, and how many
+    model_sha256 : hash of ``model.onnx``
+    duel_rules : the definition of the label
+    features : names of the model's columns, in order
+    hyper_parameters : as XGBoost takes them
+    metrics : see ``evaluation``; each error stands beside its noise floor
+    """
+
+    version: str
+    created: str
+    commit: str
+    data_sha256: str
+    battles: int
+    model_sha256: str
+    duel_rules: str
+    features: tuple[str, ...]
+    hyper_parameters: Mapping[str, float | int | str]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def save(self, version_dir: Path) -> None:
+        """Write ``metadata.json``."""
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        (version_dir / METADATA_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def load_metadata(version_dir: Path) -> ModelMetadata:
+    """Read ``metadata.json`` and check ``model.onnx`` against it.
+
+    Raises
+    ------
+    ModelMissingError
+        The folder or one of the two files is not there.
+    ModelDamagedError
+        The metadata cannot be read, or the model is not the one it tells of.
+    """
+    for name in (METADATA_FILE, MODEL_FILE):
+        if not (version_dir / name).is_file():
+            raise ModelMissingError(
+                f"{version_dir / name} is missing; remove {version_dir} to install the version anew."
+            )
+    try:
+        record = json.loads((version_dir / METADATA_FILE).read_text(encoding="utf-8"))
+        metadata = ModelMetadata(**{**record, "features": tuple(record["features"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelDamagedError(
+            f"{version_dir / METADATA_FILE} is damaged ({error}); remove {version_dir} to install the version anew."
+        ) from error
+    if file_sha256(version_dir / MODEL_FILE) != metadata.model_sha256:
+        raise ModelDamagedError(
+            f"{version_dir / MODEL_FILE} is not the model that its metadata tells of; "
+            f"remove {version_dir} to install the version anew."
+        )
+    return metadata
+
+
+def shipped_version() -> str:
+    """Name of the version that ships with the package."""
+    versions = sorted(path.name for path in SHIPPED.iterdir() if path.is_dir()) if SHIPPED.is_dir() else []
+    if not versions:
+        raise ModelMissingError("The package holds no model; install it anew, or make one with `api-pokemon train`.")
+    return versions[-1]
+
+
+def install_version(models_dir: Path, version: str = "") -> Path:
+    """Folder of a version; the shipped one is copied there when it is not there yet.
+
+    Parameters
+    ----------
+    models_dir
+        Where versions live; made if absent.
+    version
+        Empty for the shipped version.
+
+    Raises
+    ------
+    ModelMissingError
+        There is no such version.
+    """
+    version = version or shipped_version()
+    target = models_dir / version
+    if target.is_dir():
+        return target
+    source = SHIPPED / version
+    if not source.is_dir():
+        raise ModelMissingError(
+            f"There is no model version {version!r} in {models_dir}; "
+            "unset API_POKEMON_MODEL_VERSION to use the shipped one."
+        )
+    models_dir.mkdir(parents=True, exist_ok=True)
+    staged = Path(tempfile.mkdtemp(prefix=".install-", dir=models_dir))
+    shutil.copytree(source, staged, dirs_exist_ok=True)
+    try:
+        staged.rename(target)
+    except OSError:  # another process was faster
+        shutil.rmtree(staged)
+        if not target.is_dir():
+            raise
+    return target
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
