@@ -13,7 +13,7 @@ from api_pokemon.monitoring.middleware import HttpMiddleware, note_error, note_p
 from api_pokemon.monitoring.predictions import Field, Fields, Prediction
 from api_pokemon.monitoring.recorder import NullRecorder, Recorder
 from api_pokemon.monitoring.system import SystemMetrics, SystemProbe
-from api_pokemon.monitoring.watching import Watch, watch
+from api_pokemon.monitoring.watching import Unwatched, Watch, watch
 
 __all__ = [
     "BuildInfo",
@@ -33,6 +33,7 @@ __all__ = [
     "Recorder",
     "SystemMetrics",
     "SystemProbe",
+    "Unwatched",
     "Watch",
     "made_at_seconds",
     "metric_specs",

@@ -2,7 +2,12 @@
 
 from typing import Literal, NamedTuple, TypeAlias
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    SummaryMetricFamily,
+)
 
 Kind: TypeAlias = Literal["counter", "gauge", "histogram", "summary", "info"]
 
@@ -42,17 +47,17 @@ class MetricSpec(NamedTuple):
         """The names that a query may use."""
         return tuple(self.name + suffix for suffix in _SUFFIXES[self.kind])
 
-    def counter(self, registry: CollectorRegistry) -> Counter:
-        return Counter(self.name, self.help, self.labels, registry=registry)
+    def counters(self) -> CounterMetricFamily:
+        return CounterMetricFamily(self.name.removesuffix("_total"), self.help, labels=self.labels)
 
-    def gauge(self, registry: CollectorRegistry) -> Gauge:
-        return Gauge(self.name, self.help, self.labels, registry=registry)
+    def gauges(self) -> GaugeMetricFamily:
+        return GaugeMetricFamily(self.name, self.help, labels=self.labels)
 
-    def histogram(self, registry: CollectorRegistry) -> Histogram:
-        return Histogram(self.name, self.help, self.labels, registry=registry, buckets=self.buckets)
+    def histograms(self) -> HistogramMetricFamily:
+        return HistogramMetricFamily(self.name, self.help, labels=self.labels)
 
-    def summary(self, registry: CollectorRegistry) -> Summary:
-        return Summary(self.name, self.help, self.labels, registry=registry)
+    def summaries(self) -> SummaryMetricFamily:
+        return SummaryMetricFamily(self.name, self.help, labels=self.labels)
 
 
 API_REQUESTS = MetricSpec("api_requests_total", "counter", "Requests answered.", ("method", "endpoint", "status"))

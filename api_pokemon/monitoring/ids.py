@@ -48,6 +48,6 @@ def made_at_seconds(prediction_id: str) -> float:
     Examples
     --------
     >>> made_at_seconds("0190f5b6-7c0e-7abc-8def-0123456789ab")
-    1722082032.654
+    1722109295.63
     """
     return int(parse_id(prediction_id).replace("-", "")[:12], 16) / 1000

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Iterable
 from time import monotonic
-from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info, Summary
+from prometheus_client import CollectorRegistry, Info
+from prometheus_client.metrics_core import Metric
 
 from api_pokemon.monitoring import catalogue
-from api_pokemon.monitoring.confidence import ConfidenceScores, ConfidenceWindow
-from api_pokemon.monitoring.exemplars import LatencySeries
 from api_pokemon.monitoring.predictions import Prediction
+from api_pokemon.monitoring.series import EndpointSeries, HttpFamilies, ModelFamilies, VersionSeries
 
 INTERNAL = "internal"
 OTHER = "other"
+EXPECTED_STATUSES = (200, 422, 500)
 
 
 class HttpMetrics:
@@ -28,48 +28,42 @@ class HttpMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry, error_types: Iterable[str] = ()) -> None:
-        self._requests = catalogue.API_REQUESTS.counter(registry)
-        self._durations = catalogue.API_REQUEST_DURATION.histogram(registry)
-        self._errors = catalogue.API_ERRORS.counter(registry)
-        self._latencies: dict[tuple[str, str], LatencySeries] = {}
-        self.error_types = (INTERNAL, *(name for name in error_types if name != INTERNAL))
+        self._error_types = dict.fromkeys((INTERNAL, *error_types))
+        self._series: dict[tuple[str, str], EndpointSeries] = {}
+        registry.register(self)
 
-    def requests(self, method: str, endpoint: str, status: str) -> Counter:
-        """Return the counter of these labels, to be kept by the caller: looking it up costs more than counting."""
-        return self._requests.labels(method, endpoint, status)
+    def expect(self, method: str, endpoint: str) -> None:
+        """Show the series of a known endpoint at 0, before its first request."""
+        self._series.setdefault((method, endpoint), EndpointSeries(EXPECTED_STATUSES, self._error_types))
 
-    def latency(self, method: str, endpoint: str) -> LatencySeries:
-        """Return the histogram of these labels, one and the same for all who ask."""
+    def endpoint(self, method: str, endpoint: str) -> EndpointSeries:
+        """Return the series of these labels, which the caller takes from a bounded set."""
         key = (method, endpoint)
-        if key not in self._latencies:
-            edges = catalogue.API_REQUEST_DURATION.buckets
-            self._latencies.setdefault(key, LatencySeries(self._durations.labels(method, endpoint), edges))
-        return self._latencies[key]
+        return self._series.get(key) or self._series.setdefault(key, EndpointSeries())
 
-    def count_error(self, method: str, endpoint: str, status: int, name: str | None = None) -> None:
-        """Count a failed answer.
+    def error_type(self, status: int, name: str | None) -> str:
+        """Return what a failure counts as: the name that the service gave it, or else what its status tells.
 
-        Its type is the name that the service gave it, ``other`` if that name was not declared; without a name it is
-        ``internal``, or ``http-502`` and the like where the status tells more.
+        Examples
+        --------
+        >>> metrics = HttpMetrics(CollectorRegistry(), ["overloaded"])
+        >>> metrics.error_type(503, "overloaded"), metrics.error_type(503, "queue 17 is full")
+        ('overloaded', 'other')
+        >>> metrics.error_type(500, None), metrics.error_type(502, None)
+        ('internal', 'http-502')
         """
         if name is not None:
-            error_type = name if name in self.error_types else OTHER
-        elif 501 <= status <= 599:
-            error_type = f"http-{status}"
-        else:
-            error_type = INTERNAL
-        self._errors.labels(method, endpoint, error_type).inc()
+            return name if name in self._error_types else OTHER
+        return f"http-{status}" if 501 <= status <= 599 else INTERNAL
 
-    def expect(self, method: str, endpoint: str, statuses: Iterable[str] = ("200", "422", "500")) -> None:
-        """Show these series at 0 before the first request.
+    def describe(self) -> Iterable[Metric]:
+        return HttpFamilies.empty()
 
-        A counter that appears at 1 never shows that first increase: ``rate`` needs a value before it.
-        """
-        for status in statuses:
-            self.requests(method, endpoint, status)
-        self.latency(method, endpoint)
-        for error_type in self.error_types:
-            self._errors.labels(method, endpoint, error_type)
+    def collect(self) -> Iterable[Metric]:
+        families = HttpFamilies.empty()
+        for (method, endpoint), series in list(self._series.items()):
+            series.write(families, method, endpoint)
+        return families
 
 
 class ModelMetrics:
@@ -84,7 +78,7 @@ class ModelMetrics:
     engines
         What can answer for a version, such as a table and a network.
     clock
-        The monotonic clock, in seconds, of the confidence window.
+        A clock that does not go back, in seconds.
     """
 
     def __init__(
@@ -94,17 +88,11 @@ class ModelMetrics:
         engines: Iterable[str] = (),
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._predictions = catalogue.MODEL_PREDICTIONS.counter(registry)
-        self._durations = catalogue.MODEL_PREDICTION_DURATION.histogram(registry)
-        self._confidence = catalogue.MODEL_CONFIDENCE.summary(registry)
-        self._win_probability = catalogue.MODEL_WIN_PROBABILITY.histogram(registry)
-        self._engine = catalogue.MODEL_ENGINE.gauge(registry)
-        self._scores = ConfidenceScores(clock)
-        registry.register(self._scores)
+        self._clock = clock
         self._engines = tuple(engines)
-        self._versions: dict[str, _VersionSeries] = {}
-        for model_version in model_versions:
-            self._series(model_version)
+        self._answering: dict[str, str] = {}
+        self._series = {model_version: VersionSeries() for model_version in model_versions}
+        registry.register(self)
 
     def observe(self, prediction: Prediction) -> None:
         """Count one prediction.
@@ -114,16 +102,9 @@ class ModelMetrics:
         ValueError
             If the probability is not in [0, 1]. One NaN would make every sum of the process NaN for good.
         """
-        probability = prediction.probability
-        if not 0.0 <= probability <= 1.0:
-            raise ValueError(f"A probability must lie in [0, 1], not {probability}.")
-        series = self._versions.get(prediction.model_version) or self._series(prediction.model_version)
-        confidence = max(probability, 1.0 - probability)
-        series.predictions.inc()
-        series.latency.observe(prediction.duration_seconds, {"prediction_id": prediction.prediction_id})
-        series.win_probability.observe(probability)
-        series.confidence.observe(confidence)
-        series.window.add(confidence)
+        if not 0.0 <= prediction.probability <= 1.0:
+            raise ValueError(f"A probability must lie in [0, 1], not {prediction.probability}.")
+        self._version(prediction.model_version).count(prediction, self._clock())
 
     def answering(self, model_version: str, engine: str) -> None:
         """Tell which of the engines answers for a version from now on.
@@ -135,28 +116,24 @@ class ModelMetrics:
         """
         if engine not in self._engines:
             raise ValueError(f"There is no engine {engine!r}; there are {', '.join(self._engines) or 'none'}.")
-        for name in self._engines:
-            self._engine.labels(model_version, name).set(name == engine)
+        self._version(model_version)
+        self._answering[model_version] = engine
 
-    def _series(self, model_version: str) -> "_VersionSeries":
-        for engine in self._engines:
-            self._engine.labels(model_version, engine)
-        series = _VersionSeries(
-            self._predictions.labels(model_version),
-            LatencySeries(self._durations.labels(model_version), catalogue.MODEL_PREDICTION_DURATION.buckets),
-            self._win_probability.labels(model_version),
-            self._confidence.labels(model_version),
-            self._scores.window(model_version),
-        )
-        return self._versions.setdefault(model_version, series)
+    def describe(self) -> Iterable[Metric]:
+        return (*ModelFamilies.empty(), catalogue.MODEL_ENGINE.gauges())
 
+    def collect(self) -> Iterable[Metric]:
+        families = ModelFamilies.empty()
+        engines = catalogue.MODEL_ENGINE.gauges()
+        now = self._clock()
+        for model_version, series in list(self._series.items()):
+            series.write(families, model_version, now)
+            for engine in self._engines:
+                engines.add_metric([model_version, engine], self._answering.get(model_version) == engine)
+        return (*families, engines)
 
-class _VersionSeries(NamedTuple):
-    predictions: Counter
-    latency: LatencySeries
-    win_probability: Histogram
-    confidence: Summary
-    window: ConfidenceWindow
+    def _version(self, model_version: str) -> VersionSeries:
+        return self._series.get(model_version) or self._series.setdefault(model_version, VersionSeries())
 
 
 class BuildInfo:

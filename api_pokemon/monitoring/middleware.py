@@ -3,16 +3,14 @@
 from asyncio import CancelledError
 from collections.abc import Callable, MutableMapping, Sequence
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
-from prometheus_client import Counter
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_pokemon.monitoring.endpoints import EndpointNames
-from api_pokemon.monitoring.exemplars import LatencySeries
-from api_pokemon.monitoring.metrics import OTHER, HttpMetrics
+from api_pokemon.monitoring.metrics import HttpMetrics
 
 CLIENT_CLOSED_REQUEST = 499
 
@@ -69,7 +67,6 @@ class HttpMiddleware:
         self._metrics = metrics
         self._endpoints = EndpointNames(routes)
         self._clock = clock
-        self._series: dict[tuple[str, str, int], _Series] = {}
         for method, endpoint in self._endpoints.expected():
             metrics.expect(method, endpoint)
 
@@ -94,7 +91,8 @@ class HttpMiddleware:
                 status = message["status"]
             elif not (ended or message.get("more_body", False)) and message["type"] in _BODIES:
                 ended = True
-                self._count(scope, status, clock() - began, failed=status >= 500)
+                now = clock()
+                self._count(scope, status, now - began, now, status >= 500)
 
         began = clock()
         try:
@@ -106,27 +104,15 @@ class HttpMiddleware:
         finally:
             if not ended:
                 status = status or (500 if broken else CLIENT_CLOSED_REQUEST)
-                self._count(scope, status, clock() - began, failed=broken or status >= 500)
+                now = clock()
+                self._count(scope, status, now - began, now, broken or status >= 500)
 
-    def _count(self, scope: Scope, status: int, seconds: float, failed: bool) -> None:
-        method = _METHODS.get(scope["method"], "OTHER")
-        endpoint = self._endpoints.name(scope)
-        series = self._series.get((method, endpoint, status)) or self._add(method, endpoint, status)
-        state = scope.get("state")
-        series.requests.inc()
-        series.latency.observe(seconds, state.get("exemplar") if state else None)
-        if failed:
-            self._metrics.count_error(method, endpoint, status, state.get("error_type") if state else None)
-
-    def _add(self, method: str, endpoint: str, status: int) -> "_Series":
-        label = str(status) if 100 <= status <= 599 else OTHER
-        series = _Series(self._metrics.requests(method, endpoint, label), self._metrics.latency(method, endpoint))
-        return self._series.setdefault((method, endpoint, status), series)
+    def _count(self, scope: Scope, status: int, seconds: float, now: float, failed: bool) -> None:
+        series = self._metrics.endpoint(_METHODS.get(scope["method"], "OTHER"), self._endpoints.name(scope))
+        state = scope.get("state") or _NOTHING
+        error_type = self._metrics.error_type(status, state.get("error_type")) if failed else None
+        series.count(status, seconds, now, state.get("exemplar"), error_type)
 
 
 _BODIES = frozenset({"http.response.body", "http.response.pathsend"})
-
-
-class _Series(NamedTuple):
-    requests: Counter
-    latency: LatencySeries
+_NOTHING: dict[str, Any] = {}

@@ -51,7 +51,7 @@ class Prediction(NamedTuple):
     @property
     def confidence(self) -> float:
         """How far the model is from a coin toss: max(p, 1 - p), in [0.5, 1]."""
-        return max(self.probability, 1.0 - self.probability)
+        return self.probability if self.probability >= 0.5 else 1.0 - self.probability
 
     @property
     def made_at_seconds(self) -> float:

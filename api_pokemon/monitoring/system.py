@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import psutil
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from api_pokemon.monitoring import catalogue
@@ -110,12 +109,12 @@ class SystemMetrics:
             self._sample = None
 
     def describe(self) -> Iterable[Metric]:
-        return [_family(spec) for spec in _SPECS]
+        return [spec.gauges() for spec in _SPECS]
 
     def collect(self) -> Iterable[Metric]:
         sample = self._sample
         for spec, value in zip(_SPECS, sample or (), strict=False):
-            family = _family(spec)
+            family = spec.gauges()
             family.add_metric([], value)
             yield family
 
@@ -128,7 +127,3 @@ class SystemMetrics:
 
 
 _SPECS = (catalogue.SYSTEM_CPU_USAGE, catalogue.SYSTEM_MEMORY_USAGE, catalogue.SYSTEM_MEMORY_AVAILABLE)
-
-
-def _family(spec: catalogue.MetricSpec) -> GaugeMetricFamily:
-    return GaugeMetricFamily(spec.name, spec.help)

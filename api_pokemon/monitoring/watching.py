@@ -80,6 +80,16 @@ class Watch:
         app.router.lifespan_context = sampled
 
 
+class Unwatched(Watch):
+    """Metrics are off: predictions are recorded, and nothing is counted, timed or shown."""
+
+    async def record(self, prediction: Prediction, scope: MutableMapping[str, Any]) -> None:
+        await self.recorder.record(prediction)
+
+    def attach(self, app: FastAPI, path: str = "/metrics") -> None:
+        """Leave the application as it is."""
+
+
 def watch(
     app: FastAPI,
     *,
@@ -91,6 +101,7 @@ def watch(
     error_types: Iterable[str] = ("overloaded", "not-recorded"),
     recorder: Recorder | None = None,
     registry: CollectorRegistry | None = None,
+    metrics: bool = True,
 ) -> Watch:
     """Watch an application from its first request.
 
@@ -116,10 +127,12 @@ def watch(
         Where predictions are kept; nowhere by default.
     registry
         Where the metrics are; a new one by default, so that two applications in one process never mix.
+    metrics
+        Whether to measure at all; without, predictions are still recorded.
     """
     registry = registry or CollectorRegistry()
     versions = tuple(model_versions)
-    watching = Watch(
+    watching = (Watch if metrics else Unwatched)(
         registry,
         BuildInfo(registry, application, version=version, commit=commit, model_version=next(iter(versions), "none")),
         HttpMetrics(registry, error_types),

@@ -1,0 +1,144 @@
+"""What watching costs: requests per second with all metrics on, over those with metrics off.
+
+    python -m benchmarks.metrics_cost                # the hardest case: an endpoint that does nothing else
+    python -m benchmarks.metrics_cost --parts        # microseconds of each part, in this process
+    python -m benchmarks.metrics_cost --off my.app:without_metrics --on my.app:with_metrics --path /predict --body '{}'
+
+Both servers run on one core and are loaded in turns from another; the figure is the median of the rounds' ratios.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable
+from time import perf_counter
+from timeit import repeat
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from prometheus_client import CollectorRegistry
+from starlette.types import Message, Receive, Scope, Send
+
+from api_pokemon.monitoring import HttpMetrics, HttpMiddleware, ModelMetrics, Prediction, new_id, note_prediction, watch
+from benchmarks.load import Call, Variant, alternate
+
+BOUND = 0.90
+_ANSWER = b'{"recommended":"this one","win_probability":0.93,"confidence":0.93}'
+
+
+def unwatched() -> FastAPI:
+    """Make an application that answers a constant, the hardest to add anything to."""
+    app = FastAPI()
+
+    @app.post("/predict")
+    async def predict(request: Request) -> Response:
+        await request.body()
+        new_id()  # an answer has its id, watched or not
+        return Response(_ANSWER, media_type="application/json")
+
+    return app
+
+
+def watched() -> FastAPI:
+    """Make the same application with everything on."""
+    app = FastAPI()
+    watching = watch(app, application="benchmark", version="1", model_versions=["v1"])
+
+    @app.post("/predict")
+    async def predict(request: Request) -> Response:
+        began = perf_counter()
+        await request.body()
+        prediction_id = new_id()
+        prediction = Prediction(prediction_id, "v1", probability=0.93, duration_seconds=perf_counter() - began)
+        await watching.record(prediction, request.scope)
+        return Response(_ANSWER, media_type="application/json")
+
+    return app
+
+
+def parts() -> dict[str, float]:
+    """Return the microseconds that each part of watching takes for one request."""
+    model = ModelMetrics(CollectorRegistry(), ["v1"])
+    prediction = Prediction(new_id(), "v1", probability=0.93, duration_seconds=0.0003)
+    return {
+        "make the prediction's record": _microseconds(lambda: Prediction(prediction.prediction_id, "v1", 0.93, 0.0003)),
+        "model metrics": _microseconds(lambda: model.observe(prediction)),
+        "note the prediction for the exemplar": _microseconds(lambda: note_prediction({}, prediction.prediction_id)),
+        "middleware with HTTP metrics": _middleware_microseconds(),
+    }
+
+
+def _microseconds(act: Callable[[], Any], times: int = 50_000) -> float:
+    return min(repeat(act, number=times, repeat=5)) / times * 1e6
+
+
+def _middleware_microseconds(times: int = 50_000) -> float:
+    """Time a request through the middleware, less the same request without it."""
+    app = unwatched()
+    route = next(route for route in app.routes if getattr(route, "path", "") == "/predict")
+    start: Message = {"type": "http.response.start", "status": 200, "headers": []}
+    body: Message = {"type": "http.response.body", "body": _ANSWER}
+    exemplar = {"prediction_id": new_id()}
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = route
+        await send(start)
+        await send(body)
+
+    async def send(message: Message) -> None:
+        return None
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def run(act: Callable[[Scope, Receive, Send], Any]) -> float:
+        began = perf_counter()
+        for _ in range(times):
+            scope = {"type": "http", "method": "POST", "path": "/predict", "state": {"exemplar": exemplar}}
+            await act(scope, receive, send)
+        return (perf_counter() - began) / times * 1e6
+
+    wrapped = HttpMiddleware(inner, HttpMetrics(CollectorRegistry()), app.routes)
+    return min(asyncio.run(run(wrapped)) for _ in range(5)) - min(asyncio.run(run(inner)) for _ in range(5))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Compare a service with its metrics on and off.")
+    parser.add_argument("--off", default="benchmarks.metrics_cost:unwatched", help="module:function of the app without")
+    parser.add_argument("--on", default="benchmarks.metrics_cost:watched", help="module:function of the app with them")
+    parser.add_argument("--path", default="/predict")
+    parser.add_argument("--method", default="POST")
+    parser.add_argument("--body", default='{"question":[1,2,3]}')
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--server-core", type=int, default=0)
+    parser.add_argument("--client-core", type=int, default=1)
+    parser.add_argument("--parts", action="store_true", help="print the microseconds of each part instead")
+    options = parser.parse_args()
+    if options.parts:
+        costs = parts()
+        for name, cost in {**costs, "together": sum(costs.values())}.items():
+            print(f"{cost:6.2f} us  {name}")
+        return 0
+    comparison = alternate(
+        Variant("off", options.off),
+        Variant("on", options.on),
+        Call(options.path, options.method, options.body),
+        rounds=options.rounds,
+        seconds=options.seconds,
+        connections=options.connections,
+        server_core=options.server_core,
+        client_core=options.client_core,
+    )
+    for off, on in comparison.pairs:
+        print(f"requests/s off {off.per_second:7,.0f} on {on.per_second:7,.0f}", end="   ")
+        print(f"CPU us off {off.cpu_us:5.1f} on {on.cpu_us:5.1f}   p99 ms off {off.p99_ms:5.2f} on {on.p99_ms:5.2f}")
+    failed = sum(off.failed + on.failed for off, on in comparison.pairs)
+    print(f"metrics on / metrics off: {comparison.ratio:.3f} of the requests per second (bound {BOUND:.2f}),", end=" ")
+    print(f"{comparison.cpu_ratio:.3f} by CPU time; {failed} answers were not 2xx")
+    return 0 if comparison.ratio >= BOUND and not failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
