@@ -13,9 +13,7 @@ from starlette.types import Lifespan
 from api_pokemon import __version__
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import load_dex
-from api_pokemon.model.predictor import Engine, ModelPredictor, open_model
-from api_pokemon.model.ranking import MoveRanker
-from api_pokemon.model.registry import install_version
+from api_pokemon.model import Engine, ModelPredictor, MoveRanker, install_version, open_model
 from api_pokemon.monitoring import (
     BuildInfo,
     Exposition,
@@ -30,7 +28,7 @@ from api_pokemon.monitoring import (
 from api_pokemon.routes.answers import Answers
 from api_pokemon.routes.asgi import HeadAsGet, SecurityHeaders
 from api_pokemon.routes.dex_route import dex_routes
-from api_pokemon.routes.documentation import DESCRIPTION, SUMMARY, TAGS, operation_id
+from api_pokemon.routes.documentation import DESCRIPTION, SUMMARY, TAGS, DocumentedApi, operation_id
 from api_pokemon.routes.health_route import Health, health_routes, metrics_routes
 from api_pokemon.routes.keys import ADMIN_KEY_FILE, AdminKeyFile, KeyGuard, Keys, Role, read_keys
 from api_pokemon.routes.model_route import model_routes
@@ -89,7 +87,7 @@ def create_app(
 
 
 def _application(lifespan: Lifespan[FastAPI]) -> FastAPI:
-    return FastAPI(
+    return DocumentedApi(
         title="api-pokemon",
         version=__version__,
         summary=SUMMARY,

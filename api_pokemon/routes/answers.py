@@ -4,7 +4,7 @@ from math import isfinite
 from typing import Final
 
 from api_pokemon.dex import Dex, Language
-from api_pokemon.model.ranking import RankedMove, Ranking, UnrankedMove
+from api_pokemon.model import RankedMove, Ranking, UnrankedMove
 from api_pokemon.routes import schemas
 from api_pokemon.routes.languages import LANGUAGES
 

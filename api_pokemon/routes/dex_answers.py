@@ -48,8 +48,9 @@ class DexAnswers:
 
     def pokemon(self, form: Form) -> Pokemon:
         summary = self.pokemon_summary(form)
-        matchups = [matchup for matchup in self._dex.weaknesses(form) if matchup.multiplier != 1.0]
-        worst_first = sorted(matchups, key=lambda matchup: -matchup.multiplier)
+        matchups = self._dex.weaknesses(form)
+        weaknesses = [matchup for matchup in matchups if matchup.multiplier > 1.0]
+        resistances = [matchup for matchup in matchups if matchup.multiplier < 1.0]
         return Pokemon(
             id=summary.id,
             name=summary.name,
@@ -62,8 +63,8 @@ class DexAnswers:
             base_stats=form.base_stats,
             weight_kg=form.weight_kg,
             moves=tuple(self.move_summary(self._dex.move(move_id)) for move_id in form.learnset),
-            weaknesses=tuple(self._matchup(matchup) for matchup in worst_first if matchup.multiplier > 1.0),
-            resistances=tuple(self._matchup(matchup) for matchup in reversed(worst_first) if matchup.multiplier < 1.0),
+            weaknesses=tuple(map(self._matchup, sorted(weaknesses, key=_multiplier, reverse=True))),
+            resistances=tuple(map(self._matchup, sorted(resistances, key=_multiplier))),
         )
 
     def move_summary(self, move: GameMove) -> MoveSummary:
@@ -114,6 +115,10 @@ class DexAnswers:
 
     def _type(self, type_: str) -> TypeName:
         return TypeName(_slug(type_), self._dex.type_name(type_, self._language))
+
+
+def _multiplier(matchup: GameMatchup) -> float:
+    return matchup.multiplier
 
 
 def _slug(type_: str) -> str:

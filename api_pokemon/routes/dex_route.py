@@ -9,7 +9,7 @@ from pydantic_core import PydanticKnownError
 
 from api_pokemon.dex import Dex
 from api_pokemon.routes.dex_answers import DexAnswers
-from api_pokemon.routes.documentation import problems
+from api_pokemon.routes.documentation import operation_id, problems
 from api_pokemon.routes.languages import LANGUAGES, CallerLanguage
 from api_pokemon.routes.problems import Kind
 from api_pokemon.routes.schemas import (
@@ -69,7 +69,7 @@ def dex_routes(dex: Dex, duellists: Container[int]) -> APIRouter:
     duellists
         The ids of the Pokémon that can duel.
     """
-    router = APIRouter(tags=["game"], dependencies=[Depends(_lasting)])
+    router = APIRouter(generate_unique_id_function=operation_id, tags=["game"], dependencies=[Depends(_lasting)])
     answers = {language: DexAnswers(dex, duellists, language) for language in LANGUAGES}
 
     @router.get("/pokemon", summary="All Pokémon", responses=problems(Kind.INVALID))

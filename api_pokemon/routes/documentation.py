@@ -1,7 +1,12 @@
 """What the OpenAPI document tells beyond what FastAPI reads from the code."""
 
+import json
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from itertools import chain
 from typing import Any
 
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from api_pokemon.routes.problems import MEDIA_TYPE, Kind
@@ -25,6 +30,52 @@ TAGS = [
 ]
 
 
+EXAMPLES_FILE = "examples.json"
+"""Requests, with what the service answered; ``tests/routes/examples.py`` records them and holds the service to them."""
+
+
+class DocumentedApi(FastAPI):
+    """FastAPI with real examples in its OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        first_time = self.openapi_schema is None
+        document = super().openapi()
+        if first_time:
+            _tell_all_failures(document)
+            add_examples(document, json.loads(files(__package__).joinpath(EXAMPLES_FILE).read_bytes()))
+        return document
+
+
+def _tell_all_failures(document: dict[str, Any]) -> None:
+    """Replace what FastAPI says of failures, which is not how this service answers them."""
+    document["components"]["schemas"].pop("HTTPValidationError", None)
+    document["components"]["schemas"].pop("ValidationError", None)
+    for operation in chain.from_iterable(methods.values() for methods in document["paths"].values()):
+        responses = operation["responses"]
+        if MEDIA_TYPE not in responses.get("422", {}).get("content", {MEDIA_TYPE: {}}):
+            del responses["422"]
+        responses["default"] = _failure("Whatever else can fail (`/problems` lists it all).")
+
+
+def _failure(description: str) -> dict[str, Any]:
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": description, "content": content}
+
+
+def add_examples(document: dict[str, Any], examples: Iterable[Mapping[str, Any]]) -> None:
+    """Put each request and its answer to their operation in an OpenAPI document."""
+    for example in examples:
+        operation = document["paths"][example["template"]][example["method"].lower()]
+        if "body" in example:
+            _add(operation["requestBody"]["content"]["application/json"], example, example["body"])
+        content = operation["responses"][str(example["status"])]["content"]
+        _add(content[example["media_type"]], example, example["answer"])
+
+
+def _add(content: dict[str, Any], example: Mapping[str, Any], value: object) -> None:
+    content.setdefault("examples", {})[example["name"]] = {"summary": example["summary"], "value": value}
+
+
 def operation_id(route: APIRoute) -> str:
     """The name of the function, which is unique: generated clients get the same names as the source."""
     return route.name
@@ -35,9 +86,6 @@ def problems(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
     responses: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
         line = f"- [`{kind.slug}`]({kind.uri}): {kind.title}. {kind.remedy}"
-        response = responses.setdefault(
-            kind.status,
-            {"description": "", "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}},
-        )
+        response = responses.setdefault(kind.status, _failure(""))
         response["description"] = f"{response['description']}\n{line}".strip()
     return responses

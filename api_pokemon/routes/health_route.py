@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from api_pokemon.model.predictor import Engine
+from api_pokemon.model import Engine
 from api_pokemon.monitoring import Exposition
+from api_pokemon.routes.documentation import operation_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def health_routes(health: Callable[[], Health], probe: Callable[[], object]) -> 
     probe
         Makes a prediction that nobody asked for; an error of it makes the service unready.
     """
-    router = APIRouter(tags=["operation"])
+    router = APIRouter(generate_unique_id_function=operation_id, tags=["operation"])
 
     @router.get("/health/live", summary="Does the process answer?")
     async def get_live() -> Live:
@@ -75,7 +76,7 @@ def health_routes(health: Callable[[], Health], probe: Callable[[], object]) -> 
 
 def metrics_routes(exposition: Exposition) -> APIRouter:
     """The route that Prometheus scrapes."""
-    router = APIRouter(tags=["operation"])
+    router = APIRouter(generate_unique_id_function=operation_id, tags=["operation"])
     content = {
         "text/plain": {"schema": {"type": "string"}},
         "application/openmetrics-text": {"schema": {"type": "string"}},

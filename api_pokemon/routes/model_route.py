@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from api_pokemon.model.predictor import Engine
-from api_pokemon.model.registry import ModelMetadata
+from api_pokemon.model import Engine, ModelMetadata
+from api_pokemon.routes.documentation import operation_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class ModelInfo(ModelMetadata):
 
 def model_routes(metadata: ModelMetadata, engine: Callable[[], Engine]) -> APIRouter:
     """The route about the model version that answers."""
-    router = APIRouter(tags=["predictions"])
+    router = APIRouter(generate_unique_id_function=operation_id, tags=["predictions"])
     facts = {field.name: getattr(metadata, field.name) for field in fields(metadata)}
 
     @router.get("/predict/model-info", summary="The model that answers")

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from html import escape
+from http import HTTPStatus
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from api_pokemon.routes.problems import Kind
@@ -74,10 +75,12 @@ def page_routes(document: Document) -> APIRouter:
         return _page("api-pokemon: the API", "/docs/swagger-ui.css", _DOCS, _SCRIPTED)
 
     @router.get("/docs/{file}")
-    async def get_docs_file(file: Literal["swagger-ui.css", "swagger-ui-bundle.js", "start.js"]) -> Response:
+    async def get_docs_file(file: str) -> Response:
         if file == "start.js":
             return Response(_START, media_type="text/javascript")
-        return FileResponse(str(swagger_ui / file))
+        if file in ("swagger-ui.css", "swagger-ui-bundle.js"):
+            return FileResponse(str(swagger_ui / file))
+        raise HTTPException(HTTPStatus.NOT_FOUND)
 
     @router.get("/style.css")
     async def get_style() -> Response:

@@ -8,10 +8,11 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 
 from api_pokemon.dex import Language
-from api_pokemon.model.ranking import MoveRanker
+from api_pokemon.model import MoveRanker
+from api_pokemon.model.monitored_rows import ChoiceFields, RequestFields, choice_fields, request_fields
 from api_pokemon.monitoring import Prediction, new_id
 from api_pokemon.routes.answers import Answers
-from api_pokemon.routes.documentation import problems
+from api_pokemon.routes.documentation import operation_id, problems
 from api_pokemon.routes.json_route import JsonRoute
 from api_pokemon.routes.keys import KeyGuard
 from api_pokemon.routes.languages import CallerLanguage
@@ -52,8 +53,20 @@ class BestMoves:
         answer = self._answers.best_move(
             ranking, language, prediction_id=prediction_id, model_version=self._model_version
         )
-        prediction = Prediction(prediction_id, self._model_version, answer.win_probability, duration_seconds)
+        prediction = Prediction(
+            prediction_id,
+            self._model_version,
+            answer.win_probability,
+            duration_seconds,
+            request=_mapping(request_fields(ranking, language)),
+            choice=_mapping(choice_fields(ranking)),
+        )
         return prediction, answer
+
+
+def _mapping(row: RequestFields | ChoiceFields) -> dict[str, Any]:
+    """The row's fields by name; `dataclasses.asdict` would take 20 times as long."""
+    return {name: getattr(row, name) for name in row.__slots__}
 
 
 def prediction_routes(best_moves: BestMoves, record: Record, guard: KeyGuard) -> APIRouter:
@@ -68,7 +81,12 @@ def prediction_routes(best_moves: BestMoves, record: Record, guard: KeyGuard) ->
     guard
         Who may ask.
     """
-    router = APIRouter(route_class=JsonRoute, tags=["predictions"], dependencies=[Depends(guard)])
+    router = APIRouter(
+        generate_unique_id_function=operation_id,
+        route_class=JsonRoute,
+        tags=["predictions"],
+        dependencies=[Depends(guard)],
+    )
 
     @router.post(
         "/predict/best-move", summary="The best move of one duel", responses=problems(*_BODY, *_DUEL, Kind.NOT_RECORDED)

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, TypeAdapter
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from api_pokemon.errors import (
@@ -30,7 +29,6 @@ MEDIA_TYPE = "application/problem+json"
 class Kind(Enum):
     """The catalogue of problems: what `Problem.type` can be, with its status, its title and what to do about it."""
 
-    BAD_REQUEST = ("bad-request", 400, "The request could not be read", "Send it again, whole.")
     KEY_NEEDED = ("key-needed", 401, "A key is needed", "Send a key that this service knows in the header X-API-Key.")
     KEY_NOT_ENOUGH = ("key-not-enough", 403, "The key does not allow this", "Use a key of the role that is named.")
     UNKNOWN_ID = ("unknown-id", 404, "There is nothing of that id", "GET /pokemon and GET /moves list all ids.")
@@ -157,7 +155,8 @@ def install_problems(app: FastAPI) -> None:
     for error_type in CALLERS_FAULT:
         app.add_exception_handler(error_type, _answering(lambda _, error: from_error(error)))
     app.add_exception_handler(RequestValidationError, _answering(lambda _, error: _invalid(error)))
-    app.add_exception_handler(HTTPException, _answering(_from_http))
+    app.add_exception_handler(HTTPStatus.NOT_FOUND, _answering(lambda request, _: _not_found(request)))
+    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _answering(lambda request, _: _wrong_method(request)))
     app.add_exception_handler(Exception, _answering(lambda _, error: _broken()))
 
 
@@ -196,15 +195,14 @@ def _broken() -> ProblemError:
     return ProblemError(Kind.INTERNAL, "An unexpected error; it is logged, and nothing about it is your fault.")
 
 
-def _from_http(request: Request, error: HTTPException) -> ProblemError:
-    path = shorten(request.url.path)
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        return ProblemError(Kind.NOT_FOUND, f"There is no page {path}; GET / links every page.")
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = ", ".join(sorted(_allowed_methods(request)))
-        detail = f"{path} does not answer to {shorten(request.method)}, but to {allowed}."
-        return ProblemError(Kind.WRONG_METHOD, detail, headers={"Allow": allowed})
-    return ProblemError(Kind.BAD_REQUEST, f"{error.detail}.", headers=error.headers)
+def _not_found(request: Request) -> ProblemError:
+    return ProblemError(Kind.NOT_FOUND, f"There is no page {shorten(request.url.path)}; GET / links every page.")
+
+
+def _wrong_method(request: Request) -> ProblemError:
+    allowed = ", ".join(sorted(_allowed_methods(request)))
+    detail = f"{shorten(request.url.path)} does not answer to {shorten(request.method)}, but to {allowed}."
+    return ProblemError(Kind.WRONG_METHOD, detail, headers={"Allow": allowed})
 
 
 def _allowed_methods(request: Request) -> set[str]:

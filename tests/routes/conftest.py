@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
 
 from api_pokemon.main import create_app
 from api_pokemon.settings import Settings

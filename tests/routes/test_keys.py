@@ -11,6 +11,8 @@ from api_pokemon.errors import StartError
 from api_pokemon.routes.keys import AdminKeyFile, KeyGuard, Keys, Role, is_loopback, make_key, read_keys
 from api_pokemon.routes.problems import install_problems
 
+EVERYWHERE = "0.0.0.0"
+
 
 def hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
@@ -53,15 +55,15 @@ class TestReadKeys:
             ({"host": "::1"}, True),
             ({"predict_hashes": [hash_of("p")]}, False),
             ({"admin_hashes": [hash_of("a")]}, False),
-            ({"host": "0.0.0.0", "predict_hashes": [hash_of("p")]}, False),
-            ({"host": "0.0.0.0", "anonymous_predict": True}, True),
+            ({"host": EVERYWHERE, "predict_hashes": [hash_of("p")]}, False),
+            ({"host": EVERYWHERE, "anonymous_predict": True}, True),
             ({"predict_hashes": [hash_of("p")], "anonymous_predict": True}, True),
         ],
     )
     def test_when_predictions_need_no_key(self, changes: dict[str, object], is_open: bool) -> None:
         assert keys(**changes).predictions_open is is_open
 
-    @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "pokemon.example", ""])
+    @pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.168.0.7", "pokemon.example", ""])
     def test_predictions_are_never_open_to_the_network_by_accident(self, host: str) -> None:
         with pytest.raises(StartError, match="API_POKEMON_ANONYMOUS_PREDICT=true"):
             keys(host=host)
@@ -79,7 +81,7 @@ class TestReadKeys:
             ("127.8.8.8", True),
             ("::1", True),
             ("localhost", True),
-            ("0.0.0.0", False),
+            (EVERYWHERE, False),
             ("x", False),
         ],
     )

@@ -1,0 +1,108 @@
+import json
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from jsonschema import Draft202012Validator
+
+from tests.routes.conformance import PROBLEM
+from tests.routes.examples import FILE
+
+EXAMPLES: list[dict[str, Any]] = json.loads(FILE.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def document(shared_app: FastAPI) -> dict[str, Any]:
+    return shared_app.openapi()
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(path, operation) for path, methods in document["paths"].items() for operation in methods.values()]
+
+
+def test_every_operation_is_named_and_explained(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, operation in operations(document)]
+    assert ids == [
+        "predict_best_move",
+        "predict_best_moves",
+        "get_model_info",
+        "list_pokemon",
+        "get_pokemon",
+        "list_moves",
+        "get_move",
+        "get_types",
+        "get_live",
+        "get_ready",
+        "get_health",
+        "get_metrics",
+    ]
+    tags = {tag["name"] for tag in document["tags"]}
+    for _, operation in operations(document):
+        assert operation["summary"]
+        assert operation["description"]
+        assert set(operation["tags"]) < tags
+
+
+def test_every_operation_has_examples_for_its_answer(document: dict[str, Any]) -> None:
+    for path, operation in operations(document):
+        if path != "/metrics":
+            assert operation["responses"]["200"]["content"]["application/json"]["examples"]
+
+
+def test_predictions_name_the_header_for_the_key(document: dict[str, Any]) -> None:
+    for path, operation in operations(document):
+        needs_key = path.startswith("/predict/best-move")
+        assert operation.get("security", []) == ([{"predict key": []}] if needs_key else [])
+    scheme = document["components"]["securitySchemes"]["predict key"]
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-API-Key")
+
+
+def test_problems_have_one_schema_and_their_media_type(document: dict[str, Any]) -> None:
+    for _, operation in operations(document):
+        failures = {status: answer for status, answer in operation["responses"].items() if status != "200"}
+        assert "default" in failures
+        for answer in failures.values():
+            assert list(answer["content"]) == [PROBLEM]
+            assert answer["content"][PROBLEM]["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert answer["description"]
+
+
+def test_the_language_can_be_chosen_wherever_there_are_names(document: dict[str, Any]) -> None:
+    speaking = {
+        path
+        for path, operation in operations(document)
+        if any(parameter["name"] == "accept-language" for parameter in operation.get("parameters", ()))
+    }
+    assert speaking == {
+        path for path in document["paths"] if path.startswith(("/predict/best", "/pokemon", "/moves", "/types"))
+    }
+
+
+def test_the_limits_of_a_duel_are_stated(document: dict[str, Any]) -> None:
+    duel = document["components"]["schemas"]["Duel"]
+    assert duel["required"] == ["pokemon_a_id", "pokemon_b_id", "available_moves"]
+    assert duel["additionalProperties"] is False
+    assert (duel["properties"]["pokemon_a_id"]["minimum"], duel["properties"]["pokemon_a_id"]["maximum"]) == (
+        1,
+        2**31 - 1,
+    )
+    assert (duel["properties"]["available_moves"]["minItems"], duel["properties"]["available_moves"]["maxItems"]) == (
+        1,
+        20,
+    )
+    assert document["components"]["schemas"]["DuelBatch"]["properties"]["duels"]["maxItems"] == 256
+
+
+def test_every_schema_is_one(document: dict[str, Any]) -> None:
+    for schema in document["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+def test_no_schema_is_left_over(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    for name in document["components"]["schemas"]:
+        assert f'"#/components/schemas/{name}"' in text
+
+
+def test_the_document_points_nowhere_but_to_this_service_and_to_standards(document: dict[str, Any]) -> None:
+    assert "servers" not in document
