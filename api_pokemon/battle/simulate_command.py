@@ -23,7 +23,7 @@ _COLUMNS = ("form_a", "move_a", "form_b", "move_b")
 
 
 def simulate(
-    duels: Annotated[int, typer.Option(min=1, help="Number of random duels.")] = 100_000,
+    duels: Annotated[int, typer.Option(min=1, help="Number of random duels; does not count with --tuples.")] = 100_000,
     battles: Annotated[int, typer.Option(min=1, max=65_535, help="How often each duel is played.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same file, to the byte.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Number of processes.", show_default="all cores")] = None,
@@ -93,12 +93,14 @@ def run(dex: Dex, duels: Duels, parameters: Parameters, output: Path, workers: i
 
 
 def read_duels(path: Path, dex: Dex) -> Duels:
-    """The duels of a parquet file; `SimulatorError` if it has other columns or unknown ids."""
+    """The duels of a parquet file; `SimulatorError` if it has other columns unknown ids or no rows."""
     try:
         table = pq.read_table(path, columns=list(_COLUMNS))
     except (OSError, ValueError) as error:
         raise SimulatorError(f"{path} cannot be read as a parquet file with {', '.join(_COLUMNS)}: {error}") from error
     duels = np.stack([table[name].to_numpy() for name in _COLUMNS], axis=-1)
+    if not len(duels):
+        raise SimulatorError(f"{path} holds no duels.")
     known = ([form.id for form in dex.forms], [move.id for move in dex.moves])
     for column, name in enumerate(_COLUMNS):
         strangers = np.setdiff1d(duels[:, column], known[column % 2])

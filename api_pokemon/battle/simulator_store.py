@@ -63,7 +63,12 @@ class PartStore:
 
     def open(self) -> None:
         """Makes the folder; `SimulatorError` if there is one of another simulation."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SimulatorError(
+                f"{self.folder} cannot be made ({error.strerror}): choose another --output."
+            ) from error
         path = self.folder / "parameters.json"
         mine = asdict(self._parameters)
         if not path.exists():

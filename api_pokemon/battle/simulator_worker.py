@@ -91,8 +91,8 @@ class Worker:
 
     def play(self, chunk: Chunk) -> NDArray[np.int16]:
         """The chunk's results, or `WorkerFault` and no process any more."""
-        process = self._process or self._start()
         try:
+            process = self._process or self._start()
             return chunk.read(self._exchange(process, chunk.request(), len(chunk.fighters)))
         except WorkerFault as fault:
             complaint = self._last_complaint()
@@ -118,14 +118,17 @@ class Worker:
     def _start(self) -> subprocess.Popen[bytes]:
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
         # A session of its own: Ctrl-C is for this program to handle, not for Node.
-        self._process = subprocess.Popen(  # noqa: S603
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._complaints,
-            start_new_session=True,
-            bufsize=0,
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._complaints,
+                start_new_session=True,
+                bufsize=0,
+            )
+        except OSError as error:
+            raise WorkerFault(f"it cannot be started ({error})") from error
         return self._process
 
     def _exchange(self, process: subprocess.Popen[bytes], request: bytes, count: int) -> bytes:
@@ -151,7 +154,7 @@ class Worker:
                         received = os.read(process.stdout.fileno(), _READ_BYTES)
                         answer += received
                         if not received:
-                            raise WorkerFault(f"it ended (exit code {process.wait()})")
+                            raise WorkerFault(_ending(process))
                         if len(answer) > enough_bytes:
                             raise WorkerFault("its answer has no end")
         return answer
@@ -165,6 +168,13 @@ class Worker:
 
 def _is_complete(answer: bytes) -> bool:
     return answer.endswith(b"\n") and answer[answer.rfind(b"\n", 0, -1) + 1 :].startswith(b"end ")
+
+
+def _ending(process: subprocess.Popen[bytes]) -> str:
+    try:
+        return f"it ended (exit code {process.wait(timeout=1)})"
+    except subprocess.TimeoutExpired:
+        return "it closed its output"
 
 
 def _write(pipe: int, data: memoryview) -> int:

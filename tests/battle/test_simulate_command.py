@@ -96,6 +96,7 @@ def test_given_duels(tmp_path: Path) -> None:
     [
         ({"form_a": [25], "move_a": [85], "form_b": [7]}, "cannot be read"),
         ({"form_a": [25], "move_a": [85], "form_b": [9999], "move_b": [57]}, "unknown form_b, 9999"),
+        ({"form_a": [], "move_a": [], "form_b": [], "move_b": []}, "no duels"),
         ({"form_a": [25], "move_a": [-1], "form_b": [7], "move_b": [57]}, "unknown move_a, -1"),
     ],
 )
@@ -113,6 +114,13 @@ from api_pokemon.battle import simulate_command
 simulate_command.PART_BATTLES = 500
 typer.run(simulate_command.simulate)
 """
+
+
+def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("--duels", 10, "--output", tmp_path / "file" / "battles.parquet")
+    assert isinstance(result.exception, SimulatorError)
+    assert "choose another --output" in str(result.exception)
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(

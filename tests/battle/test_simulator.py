@@ -40,7 +40,8 @@ def duels(dex: Dex) -> Duels:
 @pytest.fixture(scope="module")
 def wins(dex: Dex, duels: Duels) -> list[int]:
     with SimulatorPool(dex, 1) as pool:
-        return pool.play(duels, seed=9, battles=3).wins_a.tolist()
+        wins: list[int] = pool.play(duels, seed=9, battles=3).wins_a.tolist()
+    return wins
 
 
 def test_a_known_battle(dex: Dex) -> None:
@@ -118,6 +119,7 @@ FAULTS = {
     "exits half-way through the answer": "process.stdout.write(head(0.5), () => process.exit(0))",
     "never ends its answer": "process.stdout.write('1 1 1 1 1\\n'.repeat(100000))",
     "says nothing": "0",
+    "closes its output and lives on": "fs.closeSync(1)",
     "answers with other numbers": "answer(text => text.replace(/^(\\d+)/, n => +n + 1))",
     "leaves out a line": "answer(text => text.replace(/^.*\\n/, ''))",
     "repeats a line": "answer(text => text.replace(/^.*\\n/, '$&$&'))",
@@ -172,6 +174,14 @@ def test_battles_that_no_process_can_play_are_named(dex: Dex, duels: Duels) -> N
     with (
         SimulatorPool(dex, 1, chunk_size=40, attempts=2, command=command) as pool,
         pytest.raises(SimulatorError, match=r"Battles 0 to 39 .* in 2 attempts.*exit code 1\); out of order"),
+    ):
+        pool.play(duels, 9)
+
+
+def test_a_program_that_is_not_there_is_named(dex: Dex, duels: Duels) -> None:
+    with (
+        SimulatorPool(dex, 1, command=("/nowhere/node",)) as pool,
+        pytest.raises(SimulatorError, match=r"cannot be started .*/nowhere/node"),
     ):
         pool.play(duels, 9)
 
