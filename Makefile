@@ -104,5 +104,5 @@ $(DEV): requirements-dev.txt pyproject.toml | $(BIN)/python
 	@touch $(API) $(TRAIN) $@
 
 $(SHOWDOWN)/node_modules/.package-lock.json: $(SHOWDOWN)/package-lock.json | $(TRAIN)
-	cd $(SHOWDOWN) && PATH="$(abspath $(BIN)):$$PATH" npm ci --omit=optional --ignore-scripts --no-audit --no-fund
+	cd $(SHOWDOWN) && PATH="$(abspath $(BIN)):$$PATH" npm ci --omit=optional --ignore-scripts --no-audit --no-fund --no-update-notifier
 	@touch $@

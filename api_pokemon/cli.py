@@ -5,13 +5,13 @@ A command's module is imported when the command is used, so that ``--help`` and 
 
 import importlib
 import sys
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from api_pokemon import __version__
-from api_pokemon.errors import ApiPokemonError, MissingPackageError
+from api_pokemon.errors import ApiPokemonError
 
 
 class Command(NamedTuple):
@@ -23,22 +23,8 @@ class Command(NamedTuple):
     summary: str
 
     def load(self) -> Any:
-        """Import what runs it.
-
-        Raises
-        ------
-        MissingPackageError
-            Where only the API's requirements are installed, and the command needs more.
-        """
-        try:
-            return getattr(importlib.import_module(self.module), self.function)
-        except ModuleNotFoundError as error:
-            if (error.name or "").startswith("api_pokemon"):
-                raise
-            raise MissingPackageError(
-                f"`{self.name}` needs {error.name}, which is not installed. "
-                "Install what training and simulation need: make train-env, or pip install -r requirements-train.txt"
-            ) from error
+        """Import what runs it."""
+        return getattr(importlib.import_module(self.module), self.function)
 
 
 COMMANDS = (
@@ -51,6 +37,24 @@ COMMANDS = (
         "api_pokemon.battle.simulate_command",
         "simulate",
         "Play duels in the real simulator and write how they ended to a parquet file.",
+    ),
+    Command(
+        "train",
+        "api_pokemon.model.commands",
+        "train",
+        "Make a model version from battles: train, convert to ONNX, measure, compile.",
+    ),
+    Command(
+        "evaluate",
+        "api_pokemon.model.commands",
+        "evaluate",
+        "Measure a model on duels between forms that training never saw, beside their noise and simple guesses.",
+    ),
+    Command(
+        "tablebase",
+        "api_pokemon.model.commands",
+        "tablebase",
+        "Compile a model version over all duels that there are, so that answers are looked up.",
     ),
 )
 
@@ -105,5 +109,14 @@ def main() -> None:
     try:
         app()
     except ApiPokemonError as error:
-        print(f"api-pokemon: {error}", file=sys.stderr)
-        raise SystemExit(1) from error
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("api_pokemon"):
+            raise
+        # Only what answers requests needs is installed, and this command needs more.
+        _fail(f"This command needs {error.name}. Install it: make train-env, or pip install -r requirements-train.txt")
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"api-pokemon: {message}", file=sys.stderr)
+    raise SystemExit(1)

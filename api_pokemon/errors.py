@@ -13,7 +13,6 @@
     ├── ModelError             a model version that cannot be used
     │   ├── ModelMissingError
     │   └── ModelDamagedError
-    ├── MissingPackageError    a command needs more than what is installed
     ├── UnreachableError       no service answers where one was expected
     └── StartError             the service cannot start: a port, a folder, a setting
 """
@@ -75,10 +74,6 @@ class ModelMissingError(ModelError):
 
 class ModelDamagedError(ModelError):
     """A model file is not what its metadata says."""
-
-
-class MissingPackageError(ApiPokemonError):
-    """A command needs a Python package that is not installed."""
 
 
 class UnreachableError(ApiPokemonError):
