@@ -39,6 +39,9 @@ from api_pokemon.routes.schemas import Duel
 from api_pokemon.settings import Settings
 from api_pokemon.tablebase_upkeep import TablebaseUpkeep
 
+_FOLLOWING_CLI = "from api_pokemon import cli, lifeline; lifeline.follow_parent(); cli.main()"
+"""The command line, for a child that must not outlive this process even if it is killed."""
+
 _PROBE = Duel(pokemon_a_id=1, pokemon_b_id=25, available_moves=["Tackle"])
 
 
@@ -141,7 +144,7 @@ def _upkeep(predictor: ModelPredictor, metrics: ModelMetrics) -> TablebaseUpkeep
         metrics.answering(predictor.version, predictor.engine)
 
     tell_engine()
-    command = (sys.executable, "-m", "api_pokemon", "tablebase", "--model-dir", str(predictor.folder))
+    command = (sys.executable, "-c", _FOLLOWING_CLI, "tablebase", "--model-dir", str(predictor.folder))
     return TablebaseUpkeep(predictor.load_tablebase, command, on_loaded=tell_engine)
 
 

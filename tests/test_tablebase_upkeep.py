@@ -1,0 +1,106 @@
+"""The upkeep with real child processes; what they would compile is a file."""
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from api_pokemon.errors import ModelDamagedError, ModelMissingError
+from api_pokemon.tablebase_upkeep import TablebaseUpkeep
+
+
+class File:
+    """Stands for a tablebase: a file that is to hold "sound"."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.loads = 0
+        self.loaded = asyncio.Event()
+
+    def load(self) -> None:
+        if not self.path.exists():
+            raise ModelMissingError("There is none.")
+        if self.path.read_text() != "sound":
+            raise ModelDamagedError("It is damaged; remove it.")
+        self.loads += 1
+
+    def upkeep(self, script: str) -> TablebaseUpkeep:
+        return TablebaseUpkeep(self.load, (sys.executable, "-c", script, str(self.path)), self.loaded.set)
+
+
+COMPILES = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text('sound')"
+FAILS = "import sys; print('first', file=sys.stderr); sys.exit('no memory left')"
+TELLS_AND_WAITS = """
+import os, pathlib, socket, sys
+test = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+test.sendall(b"%d\\n" % os.getpid())
+test.recv(1)
+test.sendall(b"%d\\n" % os.getpriority(os.PRIO_PROCESS, 0))
+test.recv(1)
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> File:
+    return File(tmp_path / "tablebase")
+
+
+@pytest.mark.parametrize(("content", "answers"), [("sound", True), ("unsound", False), (None, False)])
+def test_it_is_opened_where_it_is_there_and_sound(
+    file: File, caplog: pytest.LogCaptureFixture, content: str | None, answers: bool
+) -> None:
+    if content is not None:
+        file.path.write_text(content)
+    assert file.upkeep(COMPILES).open() is answers
+    assert file.loaded.is_set() is answers
+    assert [record.message for record in caplog.records] == (
+        ["It is damaged; remove it. Until then the model answers itself."] if content == "unsound" else []
+    )
+
+
+async def test_it_is_compiled_and_then_answers(file: File) -> None:
+    async with file.upkeep(COMPILES).compiling():
+        await asyncio.wait_for(file.loaded.wait(), 30)
+    assert file.loads == 1
+
+
+async def test_a_compiler_that_fails_is_told_with_its_reason(file: File, caplog: pytest.LogCaptureFixture) -> None:
+    told = asyncio.Event()
+    handler = logging.Handler()
+    handler.emit = lambda record: told.set()  # type: ignore[method-assign]
+    handler.setLevel(logging.WARNING)
+    logging.getLogger("api_pokemon.tablebase_upkeep").addHandler(handler)
+    try:
+        async with file.upkeep(FAILS).compiling():
+            await asyncio.wait_for(told.wait(), 30)
+    finally:
+        logging.getLogger("api_pokemon.tablebase_upkeep").removeHandler(handler)
+    assert caplog.messages == ["the tablebase could not be compiled (exit status 1): no memory left"]
+    assert file.loads == 0
+
+
+class TestCompiler:
+    """What the compiling process is like while the service runs, and after."""
+
+    async def test_it_is_nice_and_ends_with_the_service(self) -> None:
+        arrivals: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+        server = await asyncio.start_server(lambda *streams: arrivals.put_nowait(streams), "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        upkeep = TablebaseUpkeep(_none, (sys.executable, "-c", TELLS_AND_WAITS, str(port)), lambda: None)
+        async with server:
+            async with upkeep.compiling():
+                reader, writer = await asyncio.wait_for(arrivals.get(), 30)
+                process_id = int(await reader.readline())
+                writer.write(b"?")
+                assert int(await reader.readline()) == 19
+            assert await reader.read() == b""  # its end of the connection closed, because it ended
+            writer.close()
+        with pytest.raises(ProcessLookupError):
+            os.kill(process_id, 0)
+
+
+def _none() -> None:
+    raise ModelMissingError("There is none.")
