@@ -1,7 +1,11 @@
-// A move in use is a private copy of the move's data, and the simulator makes several of them a turn, key by key and to the
-// bottom. Here every copy has the same keys, so that it is one constructor call and one shape to the engine, and its inner parts
-// are shared between copies. They are frozen: code that wrote to a shared part would throw, never change a result.
+// A move in use is a private copy of the move's data, and the simulator makes several of them a turn, key by key and to
+// the bottom. Here every copy has the same keys, so that it is one constructor call and one shape to the engine, and its
+// inner parts are shared between copies. They are frozen: code that wrote to one would throw, never change a result.
 'use strict';
+
+const WRITTEN_IN_USE = [
+  'hit', 'totalDamage', 'moveHitData', 'hitTargets', 'lastHit', 'isExternal', 'hasBounced', 'pranksterBoosted', 'selfDropped',
+];
 
 // Replaces the dex's getActiveMove. While `dex.sharesMoves` is set, it hands out frozen moves that are not even copied.
 function install(dex) {
@@ -24,8 +28,7 @@ function install(dex) {
 }
 
 function constructorOf(dex) {
-  const keys = new Set(['hit', 'totalDamage', 'moveHitData', 'hitTargets', 'lastHit', 'isExternal', 'hasBounced', 'pranksterBoosted',
-    'selfDropped']);
+  const keys = new Set(WRITTEN_IN_USE);
   for (const move of dex.moves.all()) for (const key of Object.keys(move)) keys.add(key);
   const body = [...keys].map(key => `this.${key} = template.${key};`).join('\n');
   const ActiveMove = new Function(`return function ActiveMove(template) {\n${body}\n}`)();

@@ -1,6 +1,6 @@
-// The same duel as plain.js, to the same winner, turns and HP, in an eighth of the time. What is left out writes
-// the battle's log, prepares requests for players, or asks for handlers where there are none; every random number is still drawn, in
-// order.
+// The same duel as plain.js, to the same winner, turns and HP, in an eighth of the time. What is left out writes the
+// battle's log, prepares requests for players, or asks for handlers where there are none; every random number is still
+// drawn, in order.
 'use strict';
 
 const { Battle, Dex } = require('pokemon-showdown');
@@ -15,8 +15,8 @@ const dex = Dex.mod(MOD).includeData();
 const events = new EventIndex(dex);
 const statsBySpecies = new Map();
 
-// The format without its rules: the only one of them with a handler, Sleep Clause, cannot matter with a single Pokémon.
-// Mega evolution is only looked up to be offered in requests.
+// The format without its rules: the only one with a handler, Sleep Clause, cannot matter with a single Pokémon. Mega
+// evolution is only looked up to be offered in requests.
 const format = Object.assign(Object.create(Object.getPrototypeOf(Dex.formats.get(FORMAT))), Dex.formats.get(FORMAT), {
   ruleset: [],
   banlist: [],

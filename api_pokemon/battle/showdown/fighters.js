@@ -13,7 +13,8 @@ const checked = new Set();
 
 // The simulator plays what it has never heard of, somehow.
 function check(thing) {
-  if (!thing.exists || (thing.isNonstandard && thing.isNonstandard !== 'LGPE')) throw new Error(`no ${thing.name} in this game`);
+  const isOfTheGame = thing.exists && (!thing.isNonstandard || thing.isNonstandard === 'LGPE');
+  if (!isOfTheGame) throw new Error(`no ${thing.name} in this game`);
   checked.add(thing.id);
 }
 
