@@ -1,4 +1,8 @@
-"""What goes in and out of the API: each class is the OpenAPI document, the validation and the serialisation at once."""
+"""What goes in and out of the API: each class is the OpenAPI document, the validation and the serialisation at once.
+
+The classes of a prediction's answer are not frozen, because a frozen instance takes three times as long to make, and a
+request makes ten of them.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Generic, Literal, TypeVar
@@ -59,7 +63,7 @@ class DuelBatch(_Request):
     duels: Annotated[list[Duel], Field(min_length=1, max_length=MOST_DUELS)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Because:
     """Why a move is as good as it is."""
 
@@ -72,7 +76,7 @@ class Because:
     moves_first: Annotated[Side, Field(description="By priority and speed; `either` at a speed tie.")]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RankedMove:
     """One of A's damaging moves, and how the duel goes with it."""
 
@@ -98,7 +102,7 @@ class RankedMove:
     because: Because
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UnrankedMove:
     """A move that was asked about and cannot decide a duel."""
 
@@ -107,7 +111,7 @@ class UnrankedMove:
     reason: Annotated[str, Field(description="In the language of the answer.")]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BestMove:
     """The best of A's moves, and all of them ranked."""
 
