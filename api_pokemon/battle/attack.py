@@ -4,6 +4,7 @@ An attack is (attacker form, damaging move, target form). Everything here is vec
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,17 @@ class Attacks:
     stab: NDArray[np.bool_]
 
 
+class _Rolls(NamedTuple):
+    """Damage of one hit, per roll: shape (2, n, rolls), normal and critical, its mean and variance; hits of one use."""
+
+    damage: NDArray[np.int64]
+    mean: Floats
+    variance: Floats
+    critical_chance: Floats
+    hits: Floats
+    hits_variance: Floats
+
+
 def attacks(tables: DuelTables, attacker: Indices, move: Indices, target: Indices) -> Attacks:
     """Count n attacks.
 
@@ -65,34 +77,36 @@ def attacks(tables: DuelTables, attacker: Indices, move: Indices, target: Indice
     striker = np.where(moves.target_attack[move], target, attacker)
     offense = np.where(physical, tables.attack[striker], tables.special_attack[striker])
     defense = np.where(physical, tables.defense[target], tables.special_defense[target])
-    normal = damage_rolls(power, offense, defense, stab, multiplier, critical=False)
-    critical = damage_rolls(power, offense, defense, stab, multiplier, critical=True)
+    damage = np.stack(
+        [damage_rolls(power, offense, defense, stab, multiplier, critical=critical) for critical in (False, True)]
+    )
     fixed = moves.is_fixed[move]
     if fixed.any():
-        amount = _fixed_damage(tables, move[fixed], target[fixed]) * (multiplier[fixed] > 0)[:, None]
-        normal[fixed] = amount
-        critical[fixed] = amount
-    critical_chance = moves.critical_chance[move]
-    hits, hits_variance = moves.hits[move], moves.hits_variance[move]
-
-    mean_normal, mean_critical = normal.mean(1), critical.mean(1)
-    mean_hit = mean_normal + critical_chance * (mean_critical - mean_normal)
+        damage[:, fixed] = _fixed_damage(tables, move[fixed], target[fixed]) * (multiplier[fixed] > 0)[:, None]
+    rolls = _Rolls(
+        damage=damage,
+        mean=damage.mean(-1),
+        variance=damage.var(-1),
+        critical_chance=moves.critical_chance[move],
+        hits=moves.hits[move],
+        hits_variance=moves.hits_variance[move],
+    )
+    mean = (rolls.mean[0] + rolls.critical_chance * (rolls.mean[1] - rolls.mean[0])) * rolls.hits
     accuracy = moves.accuracy[move] * (multiplier > 0)
-    by_uses = _knock_out_by_uses(normal, critical, critical_chance, hits, hits_variance, hit_points)
+    by_uses = _knock_out_by_uses(rolls, hit_points)
     halving = moves.halves[move]
     if halving.any():
         by_uses[halving] = _knock_out_by_halving(hit_points[halving])
-    with np.errstate(divide="ignore"):
-        uses = (1 + (1 - by_uses[:, 1:-1]).sum(1)) / np.where(accuracy > 0, accuracy, 1e-3)
-    far = np.maximum(hit_points / np.maximum(mean_hit * hits, 1e-3) / np.maximum(accuracy, 1e-3), uses)
+    uses = (1 + (1 - by_uses[:, 1:-1]).sum(1)) / np.maximum(accuracy, 1e-3)
+    far = np.maximum(hit_points / np.maximum(mean, 1e-3) / np.maximum(accuracy, 1e-3), uses)
     return Attacks(
         attacker=attacker,
         move=move,
         target=target,
         accuracy=accuracy,
-        damage_share=mean_hit * hits / hit_points,
-        lowest_share=normal[:, 0] * moves.fewest_hits[move] / hit_points,
-        highest_share=normal[:, -1] * moves.most_hits[move] / hit_points,
+        damage_share=mean / hit_points,
+        lowest_share=damage[0, :, 0] * moves.fewest_hits[move] / hit_points,
+        highest_share=damage[0, :, -1] * moves.most_hits[move] / hit_points,
         knock_out_in_uses=by_uses,
         uses_to_knock_out=np.where(by_uses[:, -1] > 0.5, uses, np.minimum(far, 99.0)),
         type_multiplier=multiplier,
@@ -107,42 +121,31 @@ def _fixed_damage(tables: DuelTables, move: Indices, target: Indices) -> NDArray
     return np.where(tables.moves.one_hit[move][:, None], tables.hit_points[target][:, None], spread)
 
 
-def _knock_out_by_uses(
-    normal: NDArray[np.int64],
-    critical: NDArray[np.int64],
-    critical_chance: Floats,
-    hits: Floats,
-    hits_variance: Floats,
-    hit_points: NDArray[np.int64],
-) -> Floats:
-    """Chance that the target is down after 0 … MAX_USES uses that hit.
+def _knock_out_by_uses(rolls: _Rolls, hit_points: NDArray[np.int64]) -> Floats:
+    """Chance that the target is down after 0 … MAX_USES uses that hit; shape (n, MAX_USES + 1).
 
     One use of a single-hit move is exact. Sums of rolls are taken as normal, given the number of critical hits
-    (0, 1 or 2 and more), which is good to about 0.01.
+    (0, 1, or the mean number of two and more), which is good to about 0.01.
     """
-    n = len(normal)
-    result = np.zeros((n, MAX_USES + 1))
-    uses = np.arange(1, MAX_USES + 1)
-    total_hits = uses * hits[:, None]
-    mean_normal, mean_critical = normal.mean(1)[:, None], critical.mean(1)[:, None]
-    spread_normal, spread_critical = normal.var(1)[:, None], critical.var(1)[:, None]
-    chance = critical_chance[:, None]
-    none = (1 - chance) ** total_hits
-    one = total_hits * chance * (1 - chance) ** (total_hits - 1)
-    # Two and more critical hits are taken as their mean number.
+    hits = np.arange(1, MAX_USES + 1) * rolls.hits[:, None]
+    chance = rolls.critical_chance[:, None]
+    none = (1 - chance) ** hits
+    one = hits * chance * (1 - chance) ** (hits - 1)
     more = np.maximum(1 - none - one, 1e-12)
-    mean_more = np.clip((total_hits * chance - one) / more, 2, None)
-    need = hit_points[:, None] - 0.5
-    for weight, criticals in ((none, 0.0), (one, 1.0), (more, np.minimum(mean_more, total_hits))):
-        mean = (total_hits - criticals) * mean_normal + criticals * mean_critical
-        variance = (total_hits - criticals) * spread_normal + criticals * spread_critical
-        variance = variance + uses * hits_variance[:, None] * mean_normal**2
-        result[:, 1:] += weight * _normal_cdf((mean - need) / np.sqrt(variance + 0.08))
-    once = (1 - critical_chance) * (normal >= hit_points[:, None]).mean(1)
-    once += critical_chance * (critical >= hit_points[:, None]).mean(1)
-    single = hits == 1
-    result[single, 1] = once[single]
-    return np.clip(result, 0, 1)
+    several = np.minimum(np.maximum((hits * chance - one) / more, 2), hits)
+    criticals = np.stack([np.zeros_like(hits), np.ones_like(hits), several])
+    mean, mean_critical = rolls.mean[:, :, None]
+    variance, variance_critical = rolls.variance[:, :, None]
+    total = hits * mean + criticals * (mean_critical - mean)
+    spread = hits * variance + criticals * (variance_critical - variance)
+    spread = spread + np.arange(1, MAX_USES + 1) * rolls.hits_variance[:, None] * mean**2 + 0.08
+    down = _normal_cdf((total - (hit_points[:, None] - 0.5)) / np.sqrt(spread))
+    result = np.zeros((len(hits), MAX_USES + 1))
+    result[:, 1:] = np.minimum(none * down[0] + one * down[1] + more * down[2], 1)
+    once = (rolls.damage >= hit_points[:, None]).mean(-1)
+    single = rolls.hits == 1
+    result[single, 1] = (once[0] + rolls.critical_chance * (once[1] - once[0]))[single]
+    return result
 
 
 def _knock_out_by_halving(hit_points: NDArray[np.int64]) -> Floats:
@@ -153,7 +156,7 @@ def _knock_out_by_halving(hit_points: NDArray[np.int64]) -> Floats:
 
 def _normal_cdf(x: Floats) -> Floats:
     """Within 1.5e-4 of the normal distribution function (numpy has none): logistic in x and its cube."""
-    x = np.clip(x, -6, 6)
+    x = np.minimum(np.maximum(x, -6), 6)  # faster than clip on small arrays
     return np.asarray(1 / (1 + np.exp(-x * (1.5976 + 0.07056 * x * x))))
 
 

@@ -153,7 +153,7 @@ class ModelPredictor:
         attacker = np.concatenate([np.full(k, form_a), np.full(n, form_b)])
         target = np.concatenate([np.full(k, form_b), np.full(n, form_a)])
         both = self.features.attacks(attacker, np.concatenate([moves_a, moves_b]), target)
-        rows, a_first = self.features.rows(both, np.repeat(np.arange(k), n), both, np.tile(np.arange(k, k + n), k))
+        rows, a_first = self.features.rows(both, np.repeat(np.arange(k), n), np.tile(np.arange(k, k + n), k))
         wins = oriented(self.score(rows), a_first).reshape(k, n)
         if form_a == form_b:
             wins[moves_a[:, None] == moves_b] = 0.5

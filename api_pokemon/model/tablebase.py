@@ -141,7 +141,7 @@ def _all_wins(
         others = np.arange(pair, pairs)
         a_row = pair * forms + tables.pair_form[others]
         b_row = others * forms + tables.pair_form[pair]
-        rows, a_first = features.rows(every, a_row, every, b_row)
+        rows, a_first = features.rows(every, a_row, b_row)
         stored = np.rint(oriented(score(rows), a_first) * SCALE).astype(np.uint16)
         stored[0] = SCALE // 2  # a pair against itself
         win[pair, pair:] = stored
