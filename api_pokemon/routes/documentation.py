@@ -88,4 +88,4 @@ def problems(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
         line = f"- [`{kind.slug}`]({kind.uri}): {kind.title}. {kind.remedy}"
         response = responses.setdefault(kind.status, _failure(""))
         response["description"] = f"{response['description']}\n{line}".strip()
-    return responses
+    return dict(sorted(responses.items(), key=lambda response: str(response[0])))

@@ -101,12 +101,14 @@ async def _read_body(request: Request, headers: Headers) -> bytes:
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and (len(declared) > len(str(MOST_BYTES)) or int(declared) > MOST_BYTES):
         raise _too_large()
-    body = b""
+    parts: list[bytes] = []
+    size = 0
     async for part in _parts(request):
-        body += part
-        if len(body) > MOST_BYTES:
+        parts.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
             raise _too_large()
-    return body
+    return b"".join(parts)
 
 
 async def _parts(request: Request) -> AsyncIterator[bytes]:

@@ -58,7 +58,9 @@ def caller_language(
     accept_language: Annotated[
         str,
         Header(
-            description="The language of names and reasons: `en` (default) or `fr`, with q-values.", examples=["fr"]
+            alias="Accept-Language",
+            description="The language of names and reasons: `en` (default) or `fr`, with q-values.",
+            examples=["fr"],
         ),
     ] = "",
 ) -> Language:

@@ -5,11 +5,13 @@
 
 import asyncio
 import json
+import re
 import tempfile
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import httpx
 from fastapi import FastAPI
@@ -35,7 +37,8 @@ class Question:
 
     @property
     def name(self) -> str:
-        return self.summary.lower().replace(" ", "_").replace("'", "")
+        plain = normalize("NFKD", self.summary.lower()).encode("ascii", "ignore").decode()
+        return "-".join(re.findall(r"\w+", plain))
 
 
 QUESTIONS = (

@@ -71,7 +71,7 @@ def test_the_language_can_be_chosen_wherever_there_are_names(document: dict[str,
     speaking = {
         path
         for path, operation in operations(document)
-        if any(parameter["name"] == "accept-language" for parameter in operation.get("parameters", ()))
+        if any(parameter["name"] == "Accept-Language" for parameter in operation.get("parameters", ()))
     }
     assert speaking == {
         path for path in document["paths"] if path.startswith(("/predict/best", "/pokemon", "/moves", "/types"))
