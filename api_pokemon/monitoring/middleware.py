@@ -97,7 +97,7 @@ class HttpMiddleware:
         began = clock()
         try:
             await self._app(scope, receive, watched_send)
-            broken = not status
+            broken = broken and not status
         except (ClientDisconnect, CancelledError):
             broken = False
             raise

@@ -1,0 +1,58 @@
+"""A fresh registry for every test, a clock that only moves when told, and a caller that speaks bare ASGI."""
+
+from asyncio import Event
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+Message = dict[str, Any]
+Ask = Callable[..., Awaitable[list[Message]]]
+
+
+@dataclass
+class Clock:
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ask() -> Ask:
+    """Send one request to an ASGI application and return the messages it answered with."""
+
+    async def send_request(
+        app: Any, path: str = "/", method: str = "GET", on_send: Callable[[Message], None] | None = None, **scope: Any
+    ) -> list[Message]:
+        answered: list[Message] = []
+
+        unread = [{"type": "http.request", "body": b"", "more_body": False}]
+
+        async def receive() -> Message:
+            if not unread:
+                await Event().wait()  # the client stays on the line
+            return unread.pop()
+
+        async def send(message: Message) -> None:
+            if on_send:
+                on_send(message)
+            answered.append(message)
+
+        request = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b"", "state": {}}
+        await app(request | {"asgi": {"spec_version": "2.3"}} | scope, receive, send)
+        return answered
+
+    return send_request
