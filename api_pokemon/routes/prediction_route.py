@@ -118,7 +118,7 @@ def prediction_routes(best_moves: BestMoves, record: Record, guard: KeyGuard) ->
             try:
                 prediction, answer = best_moves.predict(duel, language)
             except CALLERS_FAULT as error:
-                problem = from_error(error).problem(request.url.path)
+                problem = from_error(error).problem(request.scope["path"])
                 results.append(BatchItem(problem.status, problem=problem))
             else:
                 predictions.append(prediction)

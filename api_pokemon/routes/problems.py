@@ -43,7 +43,12 @@ class Kind(Enum):
         "The request does not say what it should",
         "`errors` names each bad value and its remedy.",
     )
-    UNKNOWN_NAME = ("unknown-name", 422, "There is nothing of that name", "`suggestions` holds the nearest names.")
+    UNKNOWN_NAME = (
+        "unknown-name",
+        422,
+        "There is nothing of that name",
+        "`suggestions` holds the nearest names; GET /moves lists all.",
+    )
     NO_DAMAGING_MOVE = (
         "no-damaging-move",
         422,
@@ -139,8 +144,18 @@ CALLERS_FAULT = tuple(_KINDS)
 
 def from_error(error: ApiPokemonError) -> ProblemError:
     """The problem that one of `CALLERS_FAULT` is to the caller."""
-    suggestions = error.suggestions if isinstance(error, UnknownNameError) else ()
-    return ProblemError(_KINDS[type(error)], str(error), suggestions=suggestions)
+    kind = _KINDS[type(error)]
+    match error:
+        case UnknownIdError():
+            return ProblemError(
+                kind, f"{error} GET /{'pokemon' if error.kind == 'Pokémon' else 'moves'} lists all ids."
+            )
+        case UnknownNameError(suggestions=()):
+            return ProblemError(kind, f"{error} GET /moves lists all names.")
+        case UnknownNameError():
+            return ProblemError(kind, str(error), suggestions=error.suggestions)
+        case _:
+            return ProblemError(kind, str(error))
 
 
 SERVER_PROBLEMS = tuple(kind.slug for kind in Kind if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -166,7 +181,7 @@ def _answering(translate: Callable[[Request, Any], ProblemError]) -> Callable[[R
         if raised.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             note_error(request.scope, raised.kind.slug)
         return Response(
-            _PROBLEM.dump_json(raised.problem(shorten(request.url.path)), exclude_defaults=True),
+            _PROBLEM.dump_json(raised.problem(_path(request)), exclude_defaults=True),
             status_code=raised.kind.status,
             headers={"Content-Language": "en", **raised.headers},
             media_type=MEDIA_TYPE,
@@ -196,13 +211,18 @@ def _broken() -> ProblemError:
 
 
 def _not_found(request: Request) -> ProblemError:
-    return ProblemError(Kind.NOT_FOUND, f"There is no page {shorten(request.url.path)}; GET / links every page.")
+    return ProblemError(Kind.NOT_FOUND, f"There is no page {_path(request)}; GET / links every page.")
 
 
 def _wrong_method(request: Request) -> ProblemError:
     allowed = ", ".join(sorted(_allowed_methods(request)))
-    detail = f"{shorten(request.url.path)} does not answer to {shorten(request.method)}, but to {allowed}."
+    detail = f"{_path(request)} does not answer to {shorten(request.method)}, but to {allowed}."
     return ProblemError(Kind.WRONG_METHOD, detail, headers={"Allow": allowed})
+
+
+def _path(request: Request) -> str:
+    """Fit to be shown; `request.url` would also hold what a caller made up as the host."""
+    return shorten(request.scope["path"])
 
 
 def _allowed_methods(request: Request) -> set[str]:

@@ -126,7 +126,8 @@ async def test_an_absent_id_is_404(client: Client, path: str) -> None:
     response = await client.get(path)
     number = path.rpartition("/")[2]
     assert response.status_code == 404
-    assert response.json()["detail"] == f"There is no {'move' if 'moves' in path else 'Pokémon'} with id {number}."
+    noun, where = ("move", "/moves") if "moves" in path else ("Pokémon", "/pokemon")
+    assert response.json()["detail"] == f"There is no {noun} with id {number}. GET {where} lists all ids."
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ HEADERS = st.fixed_dictionaries(
         "Accept-Language": st.binary(max_size=40),
         "X-API-Key": st.binary(max_size=40),
         "Content-Length": st.binary(max_size=10),
+        "Host": st.binary(max_size=20) | st.sampled_from([b"[", b"a/b?c#d", b""]),
     },
 )
 

@@ -138,7 +138,7 @@ async def test_twenty_moves_are_not_too_many(client: Client) -> None:
 
 
 BAD_DUELS: list[tuple[object, int, str, str]] = [
-    (duel(pokemon_a_id=999), 404, "unknown-id", "There is no Pokémon with id 999."),
+    (duel(pokemon_a_id=999), 404, "unknown-id", "There is no Pokémon with id 999. GET /pokemon lists all ids."),
     (duel(pokemon_b_id=2**31 - 1), 404, "unknown-id", "There is no Pokémon with id 2147483647."),
     (duel(pokemon_a_id=0), 422, "invalid", "pokemon_a_id is 0; it must be at least 1."),
     (duel(pokemon_a_id=-25), 422, "invalid", "pokemon_a_id is -25; it must be at least 1."),
@@ -212,7 +212,12 @@ BAD_DUELS: list[tuple[object, int, str, str]] = [
     ("Surf", 422, "invalid", 'The body is "Surf"; it must be a JSON object.'),
     (duel(available_moves=["Sruf"]), 422, "unknown-name", "There is no move named 'Sruf'. Did you mean Surf?"),
     (duel(available_moves_b=["Thunderbold"]), 422, "unknown-name", "There is no move named 'Thunderbold'."),
-    (duel(available_moves=["\u202exyzzy"]), 422, "unknown-name", "There is no move named '\\u202exyzzy'."),
+    (
+        duel(available_moves=["\u202exyzzy"]),
+        422,
+        "unknown-name",
+        "There is no move named '\\u202exyzzy'. GET /moves lists all names.",
+    ),
     (
         duel(available_moves=["Growl", "Toxic"]),
         422,
