@@ -1,6 +1,5 @@
 """From what the model found to what the caller reads."""
 
-from math import isfinite
 from typing import Final
 
 from api_pokemon.dex import Dex, Language
@@ -10,6 +9,7 @@ from api_pokemon.routes.languages import LANGUAGES
 
 _DECIMALS = 6  # as many as P(A) + P(B) = 1 is held to
 _DECIMALS_OF_DAMAGE = 4
+_NEVER = 99.0  # what the model tells of a move without effect, or of one whose damage depends on the opponent's
 _SIDES: Final[dict[str, schemas.Side]] = {"attacker": "pokemon_a", "opponent": "pokemon_b", "either": "either"}
 _REASONS: Final[dict[str, dict[Language, str]]] = {
     "status": {
@@ -87,7 +87,7 @@ def _winner(win_probability: float) -> schemas.Side:
 
 
 def _hits(hits: float) -> float | None:
-    return round(hits, _DECIMALS_OF_DAMAGE) if isfinite(hits) else None
+    return round(hits, _DECIMALS_OF_DAMAGE) if hits < _NEVER else None
 
 
 def _unranked(unranked: UnrankedMove, language: Language) -> schemas.UnrankedMove:

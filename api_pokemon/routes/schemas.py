@@ -68,11 +68,13 @@ class Because:
     """Why a move is as good as it is."""
 
     hits_to_knock_out: Annotated[
-        float | None, Field(description="Uses of the move that knock B out, on average; null: never.")
+        float | None,
+        Field(
+            description="Uses of the move that knock B out, misses included, on average; null where 99 would not, or "
+            "where the damage depends on what B does (Counter)."
+        ),
     ]
-    opponent_hits_to_knock_out: Annotated[
-        float | None, Field(description="Uses of the opponent's move that knock A out, on average; null: never.")
-    ]
+    opponent_hits_to_knock_out: Annotated[float | None, Field(description="The same of the opponent's move against A.")]
     moves_first: Annotated[Side, Field(description="By priority and speed; `either` at a speed tie.")]
 
 

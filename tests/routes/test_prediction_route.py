@@ -130,6 +130,7 @@ async def test_an_immune_opponent_is_never_knocked_out(client: Client) -> None:
     answer = (await client.predict(duel(pokemon_b_id=CHARIZARD, available_moves=["Earthquake"]))).json()
     move = answer["all_moves"][0]
     assert (move["type_multiplier"], move["expected_damage"]) == (0.0, 0.0)
+    assert move["because"]["hits_to_knock_out"] is None
 
 
 async def test_twenty_moves_are_not_too_many(client: Client) -> None:
