@@ -110,7 +110,9 @@ def test_it_prints_where_everything_is_and_a_request_that_works(service: Service
     for page in ("", "/docs", "/metrics", "/health"):
         assert httpx.get(f"{service.url}{page}").status_code == 200
         assert f" {service.url}{page}\n" in lines
-    url, body = re.fullmatch(r"""curl -X POST (\S+) -H "Content-Type: application/json" -d '(.+)'""", command).groups()
+    request = re.fullmatch(r"""curl -X POST (\S+) -H "Content-Type: application/json" -d '(.+)'""", command)
+    assert request
+    url, body = request.groups()
     assert json.loads(body) == ASK
     assert httpx.post(url, content=body, headers={"Content-Type": "application/json"}).status_code == 200
 
