@@ -27,13 +27,14 @@ from api_pokemon.monitoring import (
 )
 from api_pokemon.routes.answers import Answers
 from api_pokemon.routes.asgi import HeadAsGet, SecurityHeaders
+from api_pokemon.routes.best_moves import BestMoves
 from api_pokemon.routes.dex_route import dex_routes
 from api_pokemon.routes.documentation import DESCRIPTION, SUMMARY, TAGS, DocumentedApi, operation_id
 from api_pokemon.routes.health_route import Health, health_routes, metrics_routes
 from api_pokemon.routes.keys import ADMIN_KEY_FILE, AdminKeyFile, KeyGuard, Keys, Role, read_keys
 from api_pokemon.routes.model_route import model_routes
 from api_pokemon.routes.pages import page_routes
-from api_pokemon.routes.prediction_route import BestMoves, prediction_routes
+from api_pokemon.routes.prediction_route import prediction_routes
 from api_pokemon.routes.problems import SERVER_PROBLEMS, install_problems
 from api_pokemon.routes.schemas import Duel
 from api_pokemon.settings import Settings

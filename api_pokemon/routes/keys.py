@@ -172,7 +172,7 @@ class KeyGuard(APIKeyHeader):
         self._open = needed is Role.PREDICT and keys.predictions_open
 
     async def __call__(self, request: Request) -> None:  # type: ignore[override]  # who asks is of no interest
-        key = request.headers.get(HEADER)
+        key = _sent_key(request)
         if key is None:
             if not self._open:
                 raise ProblemError(Kind.KEY_NEEDED, f"This needs a key in the header {HEADER}.", headers=_CHALLENGE)
@@ -186,4 +186,13 @@ class KeyGuard(APIKeyHeader):
             raise ProblemError(Kind.KEY_NOT_ENOUGH, f"This needs a key of the role {self._needed.name.lower()}.")
 
 
+def _sent_key(request: Request) -> str | None:
+    """The key, in UTF-8 as people who hash it take it to be, not in the Latin-1 of old headers."""
+    for name, value in request.scope["headers"]:
+        if name == _RAW_HEADER:
+            return bytes(value).decode("utf-8", "surrogateescape")
+    return None
+
+
+_RAW_HEADER = HEADER.lower().encode()
 _CHALLENGE = {"WWW-Authenticate": f'ApiKey header="{HEADER}"'}

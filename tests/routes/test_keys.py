@@ -130,7 +130,7 @@ class TestKeyGuard:
         app.add_api_route("/", lambda: None, dependencies=[Depends(KeyGuard(known, needed))])
         install_problems(app)
         async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
-            response = await client.get("/", headers={} if key is None else {"X-API-Key": key})
+            response = await client.get("/", headers={} if key is None else {"X-API-Key": key.encode()})
         kind = "" if response.is_success else response.json()["type"]
         return response.status_code, kind, response.headers.get("www-authenticate")
 
@@ -158,6 +158,9 @@ class TestKeyGuard:
     @pytest.mark.parametrize(("key", "status"), [(None, 200), ("first", 200), ("x", 401)])
     async def test_where_predictions_are_open_a_wrong_key_is_still_wrong(self, key: str | None, status: int) -> None:
         assert (await self.ask(keys(), Role.PREDICT, key))[0] == status
+
+    async def test_a_key_may_have_any_characters(self) -> None:
+        assert (await self.ask(keys(predict_hashes=[hash_of("clé")]), Role.PREDICT, "clé"))[0] == 200
 
     async def test_admin_calls_need_a_key_even_where_predictions_are_open(self) -> None:
         assert (await self.ask(keys(anonymous_predict=True), Role.ADMIN, None))[0] == 401
