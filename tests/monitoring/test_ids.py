@@ -1,0 +1,53 @@
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from api_pokemon.monitoring import InvalidIdError, made_at_seconds, new_id, parse_id
+
+
+def test_ids_are_version_7_and_sort_as_they_were_made() -> None:
+    ids = [new_id() for _ in range(10_000)]
+    assert ids == sorted(set(ids))
+    assert {uuid.UUID(text).version for text in ids} == {7}
+    assert {uuid.UUID(text).variant for text in ids} == {uuid.RFC_4122}
+
+
+def test_threads_never_make_the_same_id() -> None:
+    with ThreadPoolExecutor(8) as threads:
+        parts = list(threads.map(lambda _: [new_id() for _ in range(2000)], range(8)))
+    assert all(part == sorted(part) for part in parts)
+    assert len(set().union(*parts)) == 16_000
+
+
+def test_an_id_knows_when_it_was_made() -> None:
+    before = time.time()
+    made_at = made_at_seconds(new_id())
+    assert before - 0.001 <= made_at <= time.time()
+
+
+def test_an_id_is_read_in_any_case() -> None:
+    text = new_id()
+    assert parse_id(text.upper()) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "42",
+        "0190f5b6-7c0e-4abc-8def-0123456789ab",
+        "0190f5b6-7c0e-7abc-cdef-0123456789ab",
+        "0190f5b67c0e7abc8def0123456789ab",
+        "{0190f5b6-7c0e-7abc-8def-0123456789ab}",
+        "0190f5b6-7c0e-7abc-8def-0123456789ab\n",
+        "0190f5b6-7c0e-7abc-8def-0123456789a\u0661",
+        "x" * 100_000,
+    ],
+)
+def test_what_is_no_id_is_refused_by_name(text: str) -> None:
+    with pytest.raises(InvalidIdError, match="is not a prediction id") as refused:
+        parse_id(text)
+    assert repr(text[:64]) in str(refused.value)
+    assert len(str(refused.value)) < 200
