@@ -3,7 +3,8 @@
     python -m benchmarks.service_time
 
 Four moves against an unknown moveset, random Pokémon in a fixed order, all metrics on. What is not in it is the
-server's own work of reading and writing the socket. Prints median and p99 for each engine.
+server's own work of reading and writing the socket. Prints median and p99 for each engine; ends with
+status 1 where a median is out of bounds.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import contextlib
 import json
 import random
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +37,8 @@ from api_pokemon.settings import Settings
 
 MOVES = 4
 WARM_UP = 500
+BOUNDS = {"tablebase": 200.0, "onnx": 1000.0}
+"""Of the median, in microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +130,8 @@ def ranking_times(ranker: MoveRanker, requests: Sequence[bytes]) -> Times:
     return Times(sorted(microseconds[WARM_UP:]))
 
 
-def report(name: str, times: Times) -> None:
-    print(f"{name:<32} {times.quantile(0.5):9.1f} {times.quantile(0.99):9.1f}")
+def report(name: str, times: Times, bound: str = "") -> None:
+    print(f"{name:<32} {times.quantile(0.5):9.1f} {times.quantile(0.99):9.1f} {bound:>9}")
 
 
 def compile_into(folder: Path, dex: Dex) -> None:
@@ -143,17 +147,19 @@ def settings_for(data_dir: Path, model_version: str) -> Settings:
     return Settings(data_dir=data_dir, model_version=model_version, tablebase=False, _env_file=None)
 
 
-def report_engine(settings: Settings, dex: Dex, requests: Sequence[bytes]) -> None:
-    """Print two lines: the request, and the part of it that is the model's."""
+def report_engine(settings: Settings, dex: Dex, requests: Sequence[bytes]) -> bool:
+    """Print two lines, the request and the part of it that is the model's; returns whether the median is in bounds."""
     predictor = open_model(dex, settings.data_dir / "models" / settings.model_version)
     with contextlib.suppress(ModelMissingError):
         predictor.load_tablebase()
     ranking = ranking_times(MoveRanker(dex, predictor), requests)
-    report(f"request, {predictor.engine}", asyncio.run(measure(create_app(settings), requests)))
+    request = asyncio.run(measure(create_app(settings), requests))
+    report(f"request, {predictor.engine}", request, str(BOUNDS[predictor.engine]))
     report("  of which ranking the moves", ranking)
+    return request.quantile(0.5) <= BOUNDS[predictor.engine]
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--data-dir", type=Path, help="keeps the compiled tablebase from run to run")
@@ -167,10 +173,12 @@ def main() -> None:
         compile_into(folder, dex)
         shutil.copytree(folder, live_dir / "models" / folder.name, ignore=shutil.ignore_patterns(TABLEBASE_DIR))
         print(f"{date.today()}, {psutil.cpu_count()} CPUs, model {folder.name}, {len(requests)} requests\n")
-        print(f"{'microseconds':<32} {'median':>9} {'p99':>9}")
-        for data_dir in (compiled_dir, live_dir):
-            report_engine(settings_for(data_dir, folder.name), dex, requests)
+        print(f"{'microseconds':<32} {'median':>9} {'p99':>9} {'bound':>9}")
+        within = [
+            report_engine(settings_for(data_dir, folder.name), dex, requests) for data_dir in (compiled_dir, live_dir)
+        ]
+    return 0 if all(within) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -62,7 +62,8 @@ def _innermost(findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]
 
 def _field_error(finding: Mapping[str, Any]) -> FieldError:
     source, *path = finding["loc"]
-    remedy = _REMEDIES.get(finding["type"], finding["msg"]).format(**finding.get("ctx", {}))
+    template = _REMEDIES.get(finding["type"])
+    remedy = template.format(**finding.get("ctx", {})) if template else f"is wrong: {finding['msg']}"
     name = _name(path) if path else "The body"
     if finding["type"] in _ABOUT_THE_NAME:
         detail = f"{name} {remedy}."
