@@ -40,7 +40,7 @@ def traffic(
     ] = "uniform",
     seed: Annotated[int, typer.Option(help="The same seed asks the same questions.")] = 1,
     url: Annotated[str, typer.Option(help="The service; default: the one that the settings describe.")] = "",
-    connections: Annotated[int, typer.Option(min=1, help="Connections to keep open at most.")] = 64,
+    connections: Annotated[int, typer.Option(min=1, help="Connections to keep open at most.")] = 32,
     key: Annotated[
         str, typer.Option(envvar="API_POKEMON_KEY", help="API key, where the service asks for one.", show_default=False)
     ] = "",

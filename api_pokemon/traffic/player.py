@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from time import perf_counter  # uvloop's own clock counts whole milliseconds
 from typing import Protocol
 
 _TIMEOUT_SECONDS = 30.0
@@ -61,8 +62,7 @@ class Player:
     async def play(self, sender: Sender, requests: Iterable[bytes]) -> None:
         """Send all requests and wait for their answers; cancelled, it leaves the tally as it stands."""
         self._sender = sender
-        self._loop = asyncio.get_running_loop()
-        started_seconds = self._loop.time()
+        started_seconds = perf_counter()
         try:
             async with asyncio.TaskGroup() as group:
                 if self._rate_per_second:
@@ -72,23 +72,22 @@ class Player:
                     for _ in range(self._connections):
                         group.create_task(self._send_one_after_another(shared))
         finally:
-            self._tally.elapsed_seconds = self._loop.time() - started_seconds
+            self._tally.elapsed_seconds = perf_counter() - started_seconds
 
     async def _send_when_due(self, requests: Iterable[bytes], group: asyncio.TaskGroup) -> None:
-        first_seconds = self._loop.time()
+        first_seconds = perf_counter()
         for number, request in enumerate(requests):
             due_seconds = first_seconds + number / self._rate_per_second
-            wait_seconds = due_seconds - self._loop.time()
+            wait_seconds = due_seconds - perf_counter()
             if wait_seconds > 0:
                 await asyncio.sleep(wait_seconds)
-            late_seconds = self._loop.time() - due_seconds
-            group.create_task(
-                self._send(request, since_seconds=due_seconds + (late_seconds if late_seconds < _TIMER_SECONDS else 0))
-            )
+            now_seconds = perf_counter()
+            in_time = now_seconds - due_seconds < _TIMER_SECONDS
+            group.create_task(self._send(request, since_seconds=now_seconds if in_time else due_seconds))
 
     async def _send_one_after_another(self, requests: Iterator[bytes]) -> None:
         for request in requests:
-            await self._send(request, since_seconds=self._loop.time())
+            await self._send(request, since_seconds=perf_counter())
 
     async def _send(self, request: bytes, *, since_seconds: float) -> None:
         try:
@@ -100,5 +99,5 @@ class Player:
             self._tally.failures[str(error.strerror or error)] += 1
         else:
             self._tally.answers[status] += 1
-            self._tally.latencies_seconds.append(self._loop.time() - since_seconds)
+            self._tally.latencies_seconds.append(perf_counter() - since_seconds)
         self._on_answer()
