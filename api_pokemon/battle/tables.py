@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api_pokemon.battle.stats import FRIENDSHIP, LEVEL, hit_points, other_stat
-from api_pokemon.dex import Dex, Form, Move
+from api_pokemon.dex import Dex, Move
 from api_pokemon.dex import Stat as StatName
 
 Ints = NDArray[np.int64]
@@ -118,7 +118,7 @@ class DuelTables:
         pairs = [
             (row, self.move_row[move_id])
             for row, form in enumerate(dex.forms)
-            if _can_duel(dex, form)
+            if dex.can_duel(form)
             for move_id in form.learnset
             if move_id in self.move_row
         ]
@@ -131,11 +131,6 @@ class DuelTables:
         rows = np.full((len(self.form_ids), len(self.moves.ids)), -1, dtype=np.int32)
         rows[self.pair_form, self.pair_move] = np.arange(len(self.pair_form))
         return rows
-
-
-def _can_duel(dex: Dex, form: Form) -> bool:
-    """Not Metapod, Kakuna and Ditto: what they attack with, if anything, only a pre-evolution has learned."""
-    return any(dex.move(move_id).damaging for move_id in form.learnset if move_id not in form.inherited)
 
 
 def move_table(dex: Dex) -> MoveTable:

@@ -87,6 +87,16 @@ class Dex:
         """The move of that name, in English, French or as a slug; `UnknownNameError` if there is none."""
         return self._move_by_id[self._move_names.find(name)]
 
+    def can_duel(self, form: Form) -> bool:
+        """Whether it learns a damaging move of its own; what only a pre-evolution learns does not count.
+
+        >>> from api_pokemon.dex import load_dex
+        >>> dex = load_dex()
+        >>> [form.name for form in dex.forms if not dex.can_duel(form)]
+        ['Metapod', 'Kakuna', 'Ditto']
+        """
+        return any(self.move(move_id).damaging for move_id in form.learnset if move_id not in form.inherited)
+
     def search_forms(self, text: str) -> tuple[Form, ...]:
         """The forms with a name in any language that contains the text, ascending by id."""
         found = self._form_names.search(text)

@@ -148,7 +148,9 @@ class MoveRanker:
 
     def _require_damaging(self, form: Form, row: int) -> None:
         if self._tables.first_pair[row] == self._tables.first_pair[row + 1]:
-            raise NoDamagingMoveError(f"{form.name} (id {form.id}) learns no damaging move, so it cannot duel.")
+            raise NoDamagingMoveError(
+                f"{form.name} (id {form.id}) learns no damaging move of its own, so it cannot duel."
+            )
 
     def _ranked(self, form_a: Form, form_b: Form, moves: Sequence[Move], answers: Answers) -> tuple[RankedMove, ...]:
         speed_a, speed_b = (self._speed[self._tables.form_row[form.id]] for form in (form_a, form_b))

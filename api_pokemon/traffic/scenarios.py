@@ -57,7 +57,7 @@ def uniform(dex: Dex, random: Random) -> Iterator[Call]:
     37 149 ('Protect', 'Fire Blast', 'Fire Spin', 'Roar')
     10038 1 ('Léchouille', 'Onde Folie', 'Frappe Atlas', 'Griffe')
     """
-    fighters = [form for form in dex.forms if _can_duel(dex, form)]
+    fighters = [form for form in dex.forms if dex.can_duel(form)]
     attacks = [move for move in dex.moves if move.damaging]
     while True:
         form_a, form_b = random.choice(fighters), random.choice(fighters)
@@ -81,11 +81,6 @@ def _some_moves(dex: Dex, form: Form, random: Random) -> list[Move]:
 
 def _subset(moves: list[Move], random: Random) -> list[Move]:
     return random.sample(moves, min(random.randint(1, _MOST_MOVES), len(moves)))
-
-
-def _can_duel(dex: Dex, form: Form) -> bool:
-    """The service's rule: a form that does damage only with what it kept from its pre-evolution is refused."""
-    return any(move.damaging and move.id not in form.inherited for move in map(dex.move, form.learnset))
 
 
 def _damaging(dex: Dex, form: Form) -> list[Move]:

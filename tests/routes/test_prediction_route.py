@@ -229,9 +229,14 @@ BAD_DUELS: list[tuple[object, int, str, str]] = [
         duel(pokemon_a_id=METAPOD),
         422,
         "no-damaging-move",
-        "Metapod (id 11) learns no damaging move, so it cannot duel.",
+        "Metapod (id 11) learns no damaging move of its own, so it cannot duel.",
     ),
-    (duel(pokemon_b_id=DITTO), 422, "no-damaging-move", "Ditto (id 132) learns no damaging move, so it cannot duel."),
+    (
+        duel(pokemon_b_id=DITTO),
+        422,
+        "no-damaging-move",
+        "Ditto (id 132) learns no damaging move of its own, so it cannot duel.",
+    ),
     (
         duel(available_moves_b=["Growl"]),
         422,
