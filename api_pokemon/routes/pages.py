@@ -1,12 +1,13 @@
 """The pages for people: the index, the API's documentation, the problems. All that they load comes from here."""
 
+import re
 from collections.abc import Callable, Iterator
 from html import escape
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
 from api_pokemon.routes.problems import Kind
@@ -44,8 +45,10 @@ _DOCS = """\
 <div id="swagger-ui"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script src="/docs/start.js"></script>"""
+_HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]+)?")
 _EXAMPLE = """\
-curl -X POST http://localhost:8000/predict/best-move -H "Content-Type: application/json" \\
+curl -X POST http://{host}/predict/best-move \\
+  -H "Content-Type: application/json" \\
   -d '{"pokemon_a_id":1,"pokemon_b_id":25,"available_moves":["Surf"]}'"""
 
 Document = Callable[[], dict[str, Any]]
@@ -63,8 +66,10 @@ def page_routes(document: Document) -> APIRouter:
     swagger_ui = files("fastapi_offline") / "static"
 
     @router.get("/")
-    async def get_index() -> Response:
-        return _page("api-pokemon", "/style.css", _index(document()), _STYLED)
+    async def get_index(request: Request) -> Response:
+        host = request.headers.get("Host", "")
+        example = _EXAMPLE.replace("{host}", host if _HOST.fullmatch(host) else "localhost:8000")
+        return _page("api-pokemon", "/style.css", _index(document(), example), _STYLED)
 
     @router.get("/problems")
     async def get_problems() -> Response:
@@ -93,13 +98,13 @@ def _page(title: str, style: str, body: str, headers: dict[str, str]) -> HTMLRes
     return HTMLResponse(_PAGE.format(title=title, style=style, body=body), headers=headers)
 
 
-def _index(document: dict[str, Any]) -> str:
+def _index(document: dict[str, Any], example: str) -> str:
     info = document["info"]
     return "\n".join(
         (
             f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>",
             f"<p>{escape(info['summary'])}</p>",
-            f"<pre>{escape(_EXAMPLE)}</pre>",
+            f"<pre>{escape(example)}</pre>",
             '<p><a href="/docs">Try it</a>, read the <a href="/openapi.json">OpenAPI document</a>, '
             'or see <a href="/problems">what can go wrong</a>.</p>',
             "<dl>",

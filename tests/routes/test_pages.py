@@ -36,6 +36,22 @@ async def test_the_index_has_every_operation(client: Client, shared_app: FastAPI
             assert f"{method.upper()} {path}{operation['summary']}" in text
 
 
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("127.0.0.1:9000", "127.0.0.1:9000"),
+        ("[::1]:9000", "[::1]:9000"),
+        ("pokemon.example", "pokemon.example"),
+        ('"><script>', "localhost:8000"),
+        ("x/y;rm -rf", "localhost:8000"),
+        ("", "localhost:8000"),
+    ],
+)
+async def test_the_example_of_the_index_asks_the_service_that_was_asked(client: Client, host: str, shown: str) -> None:
+    page = (await client.get("/", headers={"Host": host})).text
+    assert f"curl -X POST http://{shown}/predict/best-move " in page
+
+
 @pytest.mark.parametrize("path", ["/", "/problems", "/docs"])
 async def test_nothing_runs_inline(client: Client, path: str) -> None:
     response = await client.get(path)
