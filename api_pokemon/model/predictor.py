@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile
 
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex
@@ -17,6 +18,8 @@ from api_pokemon.model.tablebase import SCALE, Tablebase, load_tablebase, orient
 
 Engine = Literal["tablebase", "onnx"]
 PROBABILITIES = "probabilities"
+ONNX_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile)
+"""What onnxruntime raises at a file that is no model; it has no base for them, not even ``RuntimeError``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,9 @@ class OnnxScore:
             self._session = onnxruntime.InferenceSession(
                 model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
             )
-        except (RuntimeError, ValueError) as error:  # what onnxruntime raises derives from neither of its own
-            raise ModelDamagedError(f"onnxruntime cannot read {model!r}: {error}") from error
+        except ONNX_ERRORS as error:
+            name = "the model" if isinstance(model, bytes) else model
+            raise ModelDamagedError(f"onnxruntime cannot read {name}: {error}") from error
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
