@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry
 from starlette.types import Lifespan
 
 from api_pokemon import __version__
-from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import load_dex
 from api_pokemon.model import Engine, ModelPredictor, MoveRanker, install_version, open_model
 from api_pokemon.monitoring import (
@@ -77,7 +76,7 @@ def create_app(
     for router in (
         prediction_routes(best_moves, watch.record, KeyGuard(keys, Role.PREDICT)),
         model_routes(predictor.metadata, lambda: predictor.engine),
-        dex_routes(dex, _duellists(predictor.tables)),
+        dex_routes(dex),
         health_routes(_health(settings.commit, predictor), lambda: best_moves.predict(_PROBE, "en")),
         metrics_routes(Exposition(watch.registry)),
         page_routes(app.openapi),
@@ -147,10 +146,6 @@ def _upkeep(predictor: ModelPredictor, metrics: ModelMetrics) -> TablebaseUpkeep
     tell_engine()
     command = (sys.executable, "-c", _FOLLOWING_CLI, "tablebase", "--model-dir", str(predictor.folder))
     return TablebaseUpkeep(predictor.load_tablebase, command, on_loaded=tell_engine)
-
-
-def _duellists(tables: DuelTables) -> frozenset[int]:
-    return frozenset(tables.form_ids[row] for row in tables.pair_form)
 
 
 def _health(commit: str, predictor: ModelPredictor) -> Callable[[], Health]:

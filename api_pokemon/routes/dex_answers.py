@@ -1,7 +1,5 @@
 """From the game's facts to what the caller reads."""
 
-from collections.abc import Container
-
 from api_pokemon.dex import Dex, Form, Language
 from api_pokemon.dex import Matchup as GameMatchup
 from api_pokemon.dex import Move as GameMove
@@ -26,15 +24,12 @@ class DexAnswers:
     ----------
     dex
         The game's facts.
-    duellists
-        The ids of the forms that can duel.
     language
         Of names.
     """
 
-    def __init__(self, dex: Dex, duellists: Container[int], language: Language) -> None:
+    def __init__(self, dex: Dex, language: Language) -> None:
         self._dex = dex
-        self._duellists = duellists
         self._language = language
 
     def pokemon_summary(self, form: Form) -> PokemonSummary:
@@ -43,7 +38,7 @@ class DexAnswers:
             name=form.local_name(self._language),
             slug=form.slug,
             types=tuple(map(self._type, form.types)),
-            can_duel=form.id in self._duellists,
+            can_duel=self._dex.can_duel(form),
         )
 
     def pokemon(self, form: Form) -> Pokemon:

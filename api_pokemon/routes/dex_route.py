@@ -1,6 +1,6 @@
 """The game's facts: GET /pokemon, /moves and /types."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Response
@@ -59,18 +59,10 @@ def _lasting(response: Response) -> None:
     response.headers["Cache-Control"] = "public, max-age=3600"
 
 
-def dex_routes(dex: Dex, duellists: Container[int]) -> APIRouter:
-    """The routes that tell the game's facts.
-
-    Parameters
-    ----------
-    dex
-        The facts.
-    duellists
-        The ids of the Pokémon that can duel.
-    """
+def dex_routes(dex: Dex) -> APIRouter:
+    """The routes that tell the game's facts."""
     router = APIRouter(generate_unique_id_function=operation_id, tags=["game"], dependencies=[Depends(_lasting)])
-    answers = {language: DexAnswers(dex, duellists, language) for language in LANGUAGES}
+    answers = {language: DexAnswers(dex, language) for language in LANGUAGES}
 
     @router.get("/pokemon", summary="All Pokémon", responses=problems(Kind.INVALID))
     async def list_pokemon(
