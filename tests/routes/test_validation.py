@@ -22,7 +22,10 @@ def finding(kind: str, *location: str | int, **more: Any) -> dict[str, Any]:
             finding("int_parsing", "query", "limit", input="x"),
             FieldError(detail="limit is x; it must be a whole number.", parameter="limit"),
         ),
-        (finding("unheard_of", "body", "a"), FieldError(detail="a is 7; it is wrong: Something {else}.", pointer="#/a")),
+        (
+            finding("unheard_of", "body", "a"),
+            FieldError(detail="a is 7; it is wrong: Something {else}.", pointer="#/a"),
+        ),
         (
             finding("extra_forbidden", "body", "a/b~c\n"),
             FieldError(detail="a/b~c\\n is not a field of this request; leave it out.", pointer="#/a~1b~0c\\n"),
