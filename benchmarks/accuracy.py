@@ -21,6 +21,7 @@ from api_pokemon.model.evaluation import Evaluation, evaluate
 from api_pokemon.model.evaluation_report import print_evaluation
 from api_pokemon.model.truth import load_truth
 from benchmarks.figure import Figure, print_all
+from benchmarks.picture import draw
 
 
 def figures(result: Evaluation) -> Iterator[Figure]:
@@ -36,11 +37,14 @@ def figures(result: Evaluation) -> Iterator[Figure]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model-dir", type=Path, help="a version's folder; default: the shipped version")
+    parser.add_argument("--picture", type=Path, help="draw the picture of README into this file")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         predictor = open_model(load_dex(), options.model_dir or install_version(Path(temporary)))
         result = evaluate(predictor.features, predictor.score, load_truth(TRUTH))
     print_evaluation(Console(width=120), predictor.version, result)
+    if options.picture:
+        draw(result, options.picture)
     return int(not print_all(figures(result)))
 
 
