@@ -59,7 +59,11 @@ class TablebaseUpkeep:
 
     async def _compile(self) -> None:
         logger.info("compiling the tablebase in the background; until then the model answers itself")
-        process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=DEVNULL, stderr=PIPE)
+        try:
+            process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=DEVNULL, stderr=PIPE)
+        except OSError as error:
+            logger.warning("the tablebase could not be compiled: %s", error)
+            return
         try:
             with contextlib.suppress(ProcessLookupError):  # it may have failed already
                 os.setpriority(os.PRIO_PROCESS, process.pid, _LEAST_PRIORITY)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,19 +68,35 @@ async def test_it_is_compiled_and_then_answers(file: File) -> None:
     assert file.loads == 1
 
 
-async def test_a_compiler_that_fails_is_told_with_its_reason(file: File, caplog: pytest.LogCaptureFixture) -> None:
-    told = asyncio.Event()
-    handler = logging.Handler()
-    handler.emit = lambda record: told.set()  # type: ignore[method-assign]
-    handler.setLevel(logging.WARNING)
-    logging.getLogger("api_pokemon.tablebase_upkeep").addHandler(handler)
-    try:
-        async with file.upkeep(FAILS).compiling():
-            await asyncio.wait_for(told.wait(), 30)
-    finally:
-        logging.getLogger("api_pokemon.tablebase_upkeep").removeHandler(handler)
+@pytest.fixture
+def told() -> Iterator[asyncio.Event]:
+    """Set when the upkeep warns of something."""
+    event = asyncio.Event()
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: event.set()  # type: ignore[method-assign]
+    logger = logging.getLogger("api_pokemon.tablebase_upkeep")
+    logger.addHandler(handler)
+    yield event
+    logger.removeHandler(handler)
+
+
+async def test_a_compiler_that_fails_is_told_with_its_reason(
+    file: File, told: asyncio.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with file.upkeep(FAILS).compiling():
+        await asyncio.wait_for(told.wait(), 30)
     assert caplog.messages == ["the tablebase could not be compiled (exit status 1): no memory left"]
     assert file.loads == 0
+
+
+async def test_a_compiler_that_cannot_be_started_is_told(
+    file: File, told: asyncio.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with TablebaseUpkeep(file.load, ("/nowhere/python",), file.loaded.set).compiling():
+        await asyncio.wait_for(told.wait(), 30)
+    assert caplog.messages == [
+        "the tablebase could not be compiled: [Errno 2] No such file or directory: '/nowhere/python'"
+    ]
 
 
 class TestCompiler:
