@@ -21,7 +21,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def settings(data_dir: Path) -> Settings:
-    return Settings(data_dir=data_dir, model_version="toy", tablebase=False, _env_file=None)  # type: ignore[call-arg]
+    return Settings(data_dir=data_dir, model_version="toy", tablebase=False, _env_file=None)
 
 
 @pytest.fixture(scope="session")

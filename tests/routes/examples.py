@@ -131,7 +131,7 @@ async def record_all(app: FastAPI) -> list[dict[str, Any]]:
 def main() -> None:
     """Record all examples from the shipped model."""
     with tempfile.TemporaryDirectory() as folder:
-        app = create_app(Settings(data_dir=Path(folder), tablebase=False, _env_file=None))  # type: ignore[call-arg]
+        app = create_app(Settings(data_dir=Path(folder), tablebase=False, _env_file=None))
         examples = asyncio.run(record_all(app))
     FILE.write_text(json.dumps(examples, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -130,7 +130,7 @@ class TestKeyGuard:
         app.add_api_route("/", lambda: None, dependencies=[Depends(KeyGuard(known, needed))])
         install_problems(app)
         async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
-            response = await client.get("/", headers={} if key is None else {"X-API-Key": key.encode()})
+            response = await client.get("/", headers=[] if key is None else [(b"X-API-Key", key.encode())])
         kind = "" if response.is_success else response.json()["type"]
         return response.status_code, kind, response.headers.get("www-authenticate")
 
