@@ -83,10 +83,11 @@ def attacks(tables: DuelTables, attacker: Indices, move: Indices, target: Indice
     fixed = moves.is_fixed[move]
     if fixed.any():
         damage[:, fixed] = _fixed_damage(tables, move[fixed], target[fixed]) * (multiplier[fixed] > 0)[:, None]
+    mean_roll = damage.sum(-1) / ROLLS
     rolls = _Rolls(
         damage=damage,
-        mean=damage.mean(-1),
-        variance=damage.var(-1),
+        mean=mean_roll,
+        variance=(damage * damage).sum(-1) / ROLLS - mean_roll * mean_roll,
         critical_chance=moves.critical_chance[move],
         hits=moves.hits[move],
         hits_variance=moves.hits_variance[move],
@@ -142,7 +143,7 @@ def _knock_out_by_uses(rolls: _Rolls, hit_points: NDArray[np.int64]) -> Floats:
     down = _normal_cdf((total - (hit_points[:, None] - 0.5)) / np.sqrt(spread))
     result = np.zeros((len(hits), MAX_USES + 1))
     result[:, 1:] = np.minimum(none * down[0] + one * down[1] + more * down[2], 1)
-    once = (rolls.damage >= hit_points[:, None]).mean(-1)
+    once = (rolls.damage >= hit_points[:, None]).sum(-1) / ROLLS
     single = rolls.hits == 1
     result[single, 1] = (once[0] + rolls.critical_chance * (once[1] - once[0]))[single]
     return result

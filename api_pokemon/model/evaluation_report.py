@@ -58,7 +58,7 @@ def draw_calibration(result: Evaluation, path: Path) -> None:
     curve.plot((0, 1), (0, 1), color="0.7", linewidth=1, label="perfect")
     curve.plot(said, [told.happened for told in result.calibration], marker="o", markersize=4, label="model")
     error = result.accuracies["model"].calibration_error
-    curve.set(title=f"{result.duels:,} unseen matchups, ECE {error:.4f}", ylabel="share of battles won", aspect="equal")
+    curve.set(title=f"{result.duels:,} unseen matchups, ECE {error:.4f}", ylabel="share of battles won", ylim=(0, 1))
     curve.legend(frameon=False)
     counts.bar(said, [told.duels for told in result.calibration], width=0.8 / BINS, color="0.6")
     counts.set(xlabel="win probability", ylabel="matchups", xlim=(0, 1), yscale="log")

@@ -75,8 +75,7 @@ class FeatureTables:
 
     def __init__(self, tables: DuelTables) -> None:
         self.tables = tables
-        self._hits_by_uses = _binomial().astype(np.float32)
-        self._uses = uses_by_turn()
+        self._hits_by_turn = _binomial().astype(np.float32)[:, uses_by_turn()]
         self._move_columns = self._columns_of_moves()
 
     def attacks(self, attacker: Indices, move: Indices, target: Indices) -> AttackRows:
@@ -154,8 +153,8 @@ class FeatureTables:
         self, out: Rows, sides: Sides, attack_rows: AttackRows, index: Indices, tie: NDArray[np.bool_]
     ) -> None:
         """Fill the columns of ``DUEL_FEATURES``."""
-        plain = race(attack_rows.curve_by_turn[index], tie)
-        wins = race(self._by_turn(attack_rows.curve[index], *hindered(sides)), tie)
+        by_turn = self._by_turn(attack_rows.curve[index], *hindered(sides))
+        wins, plain = np.moveaxis(race(np.stack([by_turn, attack_rows.curve_by_turn[index]], axis=1), tie), 1, 0)
         doomed = sides["self_destruct"] > 0  # whoever uses it loses, the first one first
         wins[:, doomed[1]] = [[1], [0]]
         wins[:, doomed[0]] = [[0], [1]]
@@ -177,7 +176,7 @@ class FeatureTables:
     def _by_turn(self, curve: Rows, accuracy: NDArray[np.floating], rhythm: Ints) -> Rows:
         """Chance of a knock-out by each turn, shape (..., TURNS + 1)."""
         step = np.rint(accuracy * ACCURACY_STEPS).astype(np.intp)
-        hits = self._hits_by_uses[step[..., None], self._uses[rhythm]]  # (..., TURNS + 1, MAX_USES + 1)
+        hits = self._hits_by_turn[step, rhythm]  # (..., TURNS + 1, MAX_USES + 1)
         return np.asarray(np.matmul(hits, curve[..., None])[..., 0])
 
     def _struggle(self, attacker: Indices, target: Indices) -> NDArray[np.float64]:

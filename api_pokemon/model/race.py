@@ -89,8 +89,8 @@ def hindered(sides: Sides) -> tuple[Rows, Ints]:
     Paralysis takes a quarter of the turns, confusion some, freezing most; each counts for half of the turns that the
     duel is likely to last. A target that is underground or in the air is missed.
     """
-    turns = np.clip((sides.fewest_uses - 1) / 2, 0, 5)
-    struck = 1 - (1 - sides.statuses * sides.accuracy[..., None]) ** turns[:, None]
+    turns = _between((sides.fewest_uses - 1) / 2, 0, 5)
+    struck = _struck(sides.statuses * sides.accuracy[..., None], turns[:, None])
     left = np.prod(1 - PREVENTS * struck, axis=-1)[::-1] * sides.not_flinched
     accuracy = sides.accuracy * _uninterrupted(left, sides.rhythm)
     away = AWAY[sides.case[::-1], sides.case] & (sides.rhythm == 0)
@@ -100,20 +100,26 @@ def hindered(sides: Sides) -> tuple[Rows, Ints]:
 
 
 def race(by_turn: Rows, tie: NDArray[np.bool_]) -> Rows:
-    """Chances that the first, and the second, knocks out before the other, when hits were all there is; shape (2, n).
+    """Chances that the first, and the second, knocks out before the other, when hits were all there is.
 
     Parameters
     ----------
-    by_turn : (2, n, turns + 1)
+    by_turn : (2, ..., n, turns + 1)
         Chance of a knock-out by each turn.
     tie : (n,)
         Whether a coin decides who strikes first in a turn.
+
+    Returns
+    -------
+    Shape (2, ..., n).
     """
-    now = np.diff(by_turn, axis=-1)
-    wins = np.stack([(now[0] * (1 - by_turn[1, :, :-1])).sum(-1), (now[1] * (1 - by_turn[0, :, 1:])).sum(-1)])
-    same_turn = 0.5 * tie * (now[0] * now[1]).sum(-1)
-    wins[0] -= same_turn
-    wins[1] += same_turn
+    now = by_turn[..., 1:] - by_turn[..., :-1]
+    standing = 1 - by_turn
+    wins = np.stack([(now[0] * standing[1, ..., :-1]).sum(-1), (now[1] * standing[0, ..., 1:]).sum(-1)])
+    if tie.any():
+        same_turn = 0.5 * tie * (now[0] * now[1]).sum(-1)
+        wins[0] -= same_turn
+        wins[1] += same_turn
     return np.asarray(wins)
 
 
@@ -134,7 +140,7 @@ def long_run(sides: Sides, tie: NDArray[np.bool_]) -> LongRun:
     # Variance of misses, and of rolls and critical hits.
     variance = turns * ((1 - accuracy) / accuracy + 0.03)
     ahead = (turns[1] - turns[0] + 0.5 * ~tie) / np.sqrt(variance.sum(0) + 0.3)
-    return LongRun(turns, np.asarray(1 / (1 + np.exp(-1.7 * np.clip(ahead, -9, 9))), dtype=np.float32))
+    return LongRun(turns, np.asarray(1 / (1 + np.exp(-1.7 * _between(ahead, -9, 9))), dtype=np.float32))
 
 
 def returned(sides: Sides) -> Rows:
@@ -151,6 +157,13 @@ def pp_need(sides: Sides, turns: Rows) -> Rows:
     return np.asarray(turns * PER_TURN[sides.rhythm] / sides["pp"])
 
 
+def _struck(chance: Rows, times: Rows) -> Rows:
+    """Chance that something has happened at least once in so many times."""
+    never = np.ones_like(chance)
+    np.power(1 - chance, times, out=never, where=chance > 0)  # a power is slow, and most chances are 0
+    return 1 - never
+
+
 def _uninterrupted(left: Rows, rhythm: Ints) -> Rows:
     """A charged move needs two turns in a row: left² / (1 + left) uses a turn, not left / 2."""
     return np.where(rhythm == CHARGE, 2 * left * left / (1 + left), left)
@@ -158,10 +171,10 @@ def _uninterrupted(left: Rows, rhythm: Ints) -> Rows:
 
 def _lost_per_turn(sides: Sides) -> Rows:
     """Share of its HP that the other side loses in a mean turn: to the move, to what it leaves behind, to itself."""
-    half = np.clip(sides.fewest_uses / 2, 0.5, 6).astype(np.float32)
+    half = _between(sides.fewest_uses / 2, 0.5, 6)
     planned = sides.accuracy * PER_TURN[sides.rhythm]
     hits = planned * _uninterrupted(sides.not_flinched, sides.rhythm)
-    struck = 1 - (1 - sides.statuses) ** (hits * half)[..., None]
+    struck = _struck(sides.statuses, (hits * half)[..., None])
     paralysed, burned, poisoned = struck[..., 0], struck[..., 1], struck[..., 2]
     acting = np.maximum(1 - (struck * PREVENTS).sum(-1), 0.05)[::-1] * sides.not_flinched
     seeded = (sides.case == _SAPPY_SEED) * hits / 8
@@ -187,7 +200,8 @@ def _strength(sides: Sides, hits: Rows, half: Rows, paralysed: Rows, burned: Row
     defense = stages("target_defense") * hits + stages_by_other("own_defense")
     facade = sides.case == _FACADE
     suffers = np.maximum(np.maximum(paralysed, burned), poisoned)[::-1]
-    strength = _stage_factor(attack * half) / _stage_factor(defense * half)
+    attack_factor, defense_factor = _stage_factor(np.stack([attack, defense]) * half)
+    strength = attack_factor / defense_factor
     strength = strength * (1 - 0.5 * burned[::-1] * (physical & ~facade)) * (1 + facade * suffers)
     screened = sides.case[::-1] == np.where(physical, _REFLECT, _LIGHT_SCREEN)
     strength = np.where(screened & (sides.case != _BRICK_BREAK), 0.5 * strength, strength)
@@ -196,5 +210,10 @@ def _strength(sides: Sides, hits: Rows, half: Rows, paralysed: Rows, burned: Row
 
 def _stage_factor(stages: Rows) -> Rows:
     """Factor of a stat at a number of stages, fractions included: (2 + s) / 2 above 0, 2 / (2 − s) below."""
-    stages = np.clip(stages, -6, 6)
+    stages = _between(stages, -6, 6)
     return np.asarray(np.maximum(2, 2 + stages) / np.maximum(2, 2 - stages))
+
+
+def _between(values: Rows, low: float, high: float) -> Rows:
+    """As ``numpy.clip``, which takes five times as long on what a request has."""
+    return np.asarray(np.minimum(np.maximum(values, low), high))

@@ -29,13 +29,13 @@ HYPER_PARAMETERS: Mapping[str, float | int | str] = {
     "objective": "binary:logistic",
     "tree_method": "hist",
     "max_bin": 256,
-    "max_depth": 8,
-    "eta": 0.15,
-    "min_child_weight": 20,
+    "max_depth": 9,
+    "eta": 0.2,
+    "min_child_weight": 5,
     "colsample_bytree": 0.6,
     "lambda": 2,
 }
-TREES = 200
+TREES = 150
 
 Progress = Callable[[int, int], None]
 
