@@ -39,16 +39,18 @@ class EndpointNames:
 
     def name(self, scope: MutableMapping[str, Any]) -> str:
         """Return the template of the route that answered, after the application has seen the scope."""
+        return self.fixed_name(scope) or _search(self._routes, _path(scope)) or UNMATCHED
+
+    def fixed_name(self, scope: MutableMapping[str, Any]) -> str | None:
+        """Return the name if every request that has this route in its scope has this name, and None otherwise."""
         route = scope.get("route")
-        if route is not None and "app_root_path" not in scope:  # a mount leaves the latter behind
-            # FastAPI's routes are not hashable. Their ids stay theirs, because self._contexts holds the routes.
-            key = id(route)
-            if key not in self._names:
-                self._learn(route)
-            name = self._names[key]
-            if name is not None:
-                return name
-        return _search(self._routes, _path(scope)) or UNMATCHED
+        if route is None or "app_root_path" in scope:  # a mount leaves the latter behind
+            return None
+        # FastAPI's routes are not hashable. Their ids stay theirs, because self._contexts holds the routes.
+        key = id(route)
+        if key not in self._names:
+            self._learn(route)
+        return self._names[key]
 
     def expected(self) -> Iterator[tuple[str, str]]:
         """Yield (method, template) of every route that the application's schema shows."""

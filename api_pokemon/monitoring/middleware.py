@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_pokemon.monitoring.endpoints import EndpointNames
 from api_pokemon.monitoring.metrics import HttpMetrics
+from api_pokemon.monitoring.series import EndpointSeries
 
 CLIENT_CLOSED_REQUEST = 499
 
@@ -67,6 +68,7 @@ class HttpMiddleware:
         self._metrics = metrics
         self._endpoints = EndpointNames(routes)
         self._clock = clock
+        self._known: dict[tuple[int, str], tuple[BaseRoute, EndpointSeries]] = {}
         for method, endpoint in self._endpoints.expected():
             metrics.expect(method, endpoint)
 
@@ -108,11 +110,22 @@ class HttpMiddleware:
                 self._count(scope, status, now - began, now, broken or status >= 500)
 
     def _count(self, scope: Scope, status: int, seconds: float, now: float, failed: bool) -> None:
-        series = self._metrics.endpoint(_METHODS.get(scope["method"], "OTHER"), self._endpoints.name(scope))
+        _, series = self._known.get((id(scope.get("route")), scope["method"]), _UNKNOWN)
+        if series is None or "app_root_path" in scope:
+            series = self._find(scope)
         state = scope.get("state") or _NOTHING
         error_type = self._metrics.error_type(status, state.get("error_type")) if failed else None
         series.count(status, seconds, now, state.get("exemplar"), error_type)
 
+    def _find(self, scope: Scope) -> EndpointSeries:
+        method = _METHODS.get(scope["method"], "OTHER")
+        series = self._metrics.endpoint(method, self._endpoints.name(scope))
+        if method == scope["method"] and self._endpoints.fixed_name(scope):
+            route = scope["route"]
+            self._known[id(route), method] = (route, series)  # which holds the route, so that its id stays its own
+        return series
+
 
 _BODIES = frozenset({"http.response.body", "http.response.pathsend"})
 _NOTHING: dict[str, Any] = {}
+_UNKNOWN = (None, None)
