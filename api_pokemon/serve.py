@@ -37,6 +37,9 @@ def serve(
     listener_fd: Annotated[
         int | None, typer.Option(hidden=True, help="Answer on this open socket instead of opening one.")
     ] = None,
+    ready_fd: Annotated[
+        int | None, typer.Option(hidden=True, help="Write a line here when requests are answered.")
+    ] = None,
     until_stdin_closes: Annotated[bool, typer.Option(hidden=True, help="Stop when standard input closes.")] = False,
 ) -> None:
     """Answer requests from this process, without a supervisor.
@@ -49,7 +52,13 @@ def serve(
     from api_pokemon.main import create_app
 
     try:
-        run(create_app, read_settings(), listener_fd=listener_fd, until_stdin_closes=until_stdin_closes)
+        run(
+            create_app,
+            read_settings(),
+            listener_fd=listener_fd,
+            ready_fd=ready_fd,
+            until_stdin_closes=until_stdin_closes,
+        )
     except (StartError, ModelError) as error:
         print(f"api-pokemon: {error}", file=sys.stderr)
         raise SystemExit(EXIT_CANNOT_START) from error
@@ -60,6 +69,7 @@ def run(
     settings: Settings,
     *,
     listener_fd: int | None = None,
+    ready_fd: int | None = None,
     until_stdin_closes: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then answer what was accepted and return."""
@@ -68,13 +78,13 @@ def run(
     configure_logging(settings.log_level)
     ensure_writable(settings.data_dir)
     listener = listen(settings.host, settings.port) if listener_fd is None else socket.socket(fileno=listener_fd)
-    _Server(create_app(settings), listener).run(sockets=[listener])
+    _Server(create_app(settings), listener, ready_fd).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
     """Uvicorn as this service wants it: no access log, one line when it answers."""
 
-    def __init__(self, app: FastAPI, listener: socket.socket) -> None:
+    def __init__(self, app: FastAPI, listener: socket.socket, ready_fd: int | None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -90,11 +100,14 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=_DRAIN_SECONDS,
             )
         )
+        self._ready_fd = ready_fd
         self._url = url_of(*listener.getsockname()[:2])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         logger.info("answering on %s (process %d)", self._url, os.getpid())
+        if self._ready_fd is not None:
+            os.write(self._ready_fd, b"ready\n")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         logger.info("stopping, after the answers to what was accepted")

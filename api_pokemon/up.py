@@ -1,10 +1,10 @@
 """``api-pokemon up``: the whole service on one machine, supervised."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
-from urllib.parse import urlsplit
 
 from api_pokemon import __version__
 from api_pokemon.startup import configure_logging, ensure_writable, listen, read_settings, url_of
@@ -40,55 +40,50 @@ def up() -> None:
         raise SystemExit(1)  # the child has said why
 
 
-def children(listener: socket.socket) -> tuple[Child, ...]:
+def children(listener_fd: int, ready_fd: int) -> tuple[Child, ...]:
     """The programs that make the service.
 
-    The listening socket is opened here and inherited, so that connections wait in its queue while a child that died
-    is started again.
+    Parameters
+    ----------
+    listener_fd
+        The listening socket. It is opened once and inherited, so that connections wait in its queue while a child that
+        died is started again.
+    ready_fd
+        Where a child writes a line each time that it answers.
     """
-    api_pokemon = (sys.executable, "-m", "api_pokemon")
-    fd = listener.fileno()
+    serve = (sys.executable, "-m", "api_pokemon", "serve", "--until-stdin-closes")
     return (
         Child(
             "serve",
-            (*api_pokemon, "serve", "--listener-fd", str(fd), "--until-stdin-closes"),
-            descriptors=(fd,),
+            (*serve, "--listener-fd", str(listener_fd), "--ready-fd", str(ready_fd)),
+            descriptors=(listener_fd, ready_fd),
         ),
     )
 
 
 async def _supervise(listener: socket.socket) -> bool:
-    supervisor = Supervisor(children(listener))
+    ready, ready_fd = os.pipe()
+    supervisor = Supervisor(children(listener.fileno(), ready_fd))
     loop = asyncio.get_running_loop()
     for number in _stop_signals():
         loop.add_signal_handler(number, supervisor.stop)
-    welcome = asyncio.create_task(_welcome(url_of(*listener.getsockname()[:2])))
-    try:
-        return await supervisor.run()
-    finally:
-        welcome.cancel()
+    welcomed = False
+
+    def welcome() -> None:
+        nonlocal welcomed
+        os.read(ready, 1024)  # also after a restart, or the pipe would fill up
+        if not welcomed:
+            print(
+                _WELCOME.format(version=__version__, url=url_of(*listener.getsockname()[:2]), example=_EXAMPLE),
+                flush=True,
+            )
+        welcomed = True
+
+    loop.add_reader(ready, welcome)
+    return await supervisor.run()
 
 
 def _stop_signals() -> list[signal.Signals]:
     """SIGHUP too, when the terminal closes, unless ``nohup`` asked to ignore that."""
     stays_on_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     return [signal.SIGINT, signal.SIGTERM] if stays_on_hangup else [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-
-
-async def _welcome(url: str) -> None:
-    """Print where the service is once it answers; until then the connection waits in the listener's queue."""
-    while not await _answers(url):
-        pass
-    print(_WELCOME.format(version=__version__, url=url, example=_EXAMPLE), flush=True)
-
-
-async def _answers(url: str) -> bool:
-    address = urlsplit(url)
-    reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    try:
-        writer.write(f"GET /health/live HTTP/1.1\r\nHost: {address.netloc}\r\nConnection: close\r\n\r\n".encode())
-        return bool(await reader.readline())
-    except ConnectionError:  # accepted by a process that died before it answered
-        return False
-    finally:
-        writer.close()
