@@ -1,4 +1,4 @@
-"""The whole application around a real model, and a client that holds every answer against the OpenAPI document."""
+"""The whole application around the shipped model, and a client that holds every answer against the OpenAPI document."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,19 +9,16 @@ from fastapi import FastAPI
 from api_pokemon.main import create_app
 from api_pokemon.settings import Settings
 from tests.routes.conformance import Client, Conformance
-from tests.toy_model import toy_model
 
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    toy_model(folder / "models")
-    return folder
+    return tmp_path_factory.mktemp("data")
 
 
 @pytest.fixture(scope="session")
 def settings(data_dir: Path) -> Settings:
-    return Settings(data_dir=data_dir, model_version="toy", tablebase=False, _env_file=None)
+    return Settings(data_dir=data_dir, tablebase=False, _env_file=None)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from api_pokemon.model.registry import shipped_version
 from api_pokemon.monitoring import parse_id
 from tests.routes.conformance import PROBLEM, Client
 
@@ -15,12 +16,16 @@ def duel(**changes: object) -> dict[str, Any]:
 
 
 async def test_the_example_of_the_readme(client: Client) -> None:
+    learned_by_pikachu = {move["name"] for move in (await client.get("/pokemon/25")).json()["moves"]}
     answer = (await client.predict(DUEL)).json()
     assert parse_id(answer.pop("prediction_id"))
     (surf,) = answer.pop("all_moves")
     probability = surf.pop("win_probability")
+    assert 0 < probability < 0.5
+    assert surf.pop("opponent_move") in learned_by_pikachu
+    assert surf["because"].pop("opponent_hits_to_knock_out") > 1
     assert answer == {
-        "model_version": "toy",
+        "model_version": shipped_version(),
         "pokemon_a_id": 1,
         "pokemon_a_name": "Bulbasaur",
         "pokemon_b_id": 25,
@@ -43,9 +48,8 @@ async def test_the_example_of_the_readme(client: Client) -> None:
         "type_multiplier": 1.0,
         "expected_damage": 0.4174,
         "learnable": False,
-        "opponent_move": "Seismic Toss",
         "predicted_winner": "pokemon_b",
-        "because": {"hits_to_knock_out": 2.9399, "opponent_hits_to_knock_out": 3.0, "moves_first": "pokemon_b"},
+        "because": {"hits_to_knock_out": 2.9399, "moves_first": "pokemon_b"},
     }
 
 
@@ -68,7 +72,8 @@ async def test_moves_are_ranked_and_the_first_is_recommended(client: Client) -> 
 
 
 async def test_names_come_back_in_the_callers_language(client: Client) -> None:
-    response = await client.predict(duel(available_moves=["Surf", "Sleep Powder"]), **{"Accept-Language": "fr-CH"})
+    body = duel(available_moves=["Surf", "Sleep Powder"], available_moves_b=["Seismic Toss"])
+    response = await client.predict(body, **{"Accept-Language": "fr-CH"})
     answer = response.json()
     assert (response.headers["content-language"], response.headers["vary"]) == ("fr", "Accept-Language")
     assert (answer["pokemon_a_name"], answer["recommended_move"]) == ("Bulbizarre", "Surf")

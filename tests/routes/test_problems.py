@@ -6,6 +6,7 @@ from httpx import ASGITransport, AsyncClient
 from prometheus_client import CollectorRegistry
 
 from api_pokemon.main import create_app
+from api_pokemon.model.registry import shipped_version
 from api_pokemon.monitoring import NotRecordedError, Prediction
 from api_pokemon.routes.problems import Kind
 from api_pokemon.settings import Settings
@@ -76,7 +77,7 @@ async def test_what_cannot_be_recorded_is_not_answered(settings: Settings, confo
         assert response.json()["type"] == "/problems#not-recorded"
         labels = {"method": "POST", "endpoint": path, "error_type": "not-recorded"}
         assert registry.get_sample_value("api_errors_total", labels) == 1
-    assert registry.get_sample_value("model_predictions_total", {"model_version": "toy"}) == 0
+    assert registry.get_sample_value("model_predictions_total", {"model_version": shipped_version()}) == 0
 
 
 async def test_a_bug_is_500_without_its_secrets(settings: Settings) -> None:
