@@ -22,6 +22,7 @@ from api_pokemon.model.registry import DUEL_RULES, MODEL_FILE, ModelMetadata, fi
 
 CHUNK = 50_000
 ONNX_INPUT = "rows"
+ONNX_GRAPH = "first_wins"  # without a name it gets a random one, and no two trainings the same hash
 ONNX_OPSET = 15  # what onnxmltools writes tree ensembles for; onnxruntime reads every older one
 MAX_DIFFERENCE = 1e-5
 
@@ -122,7 +123,10 @@ def fit(
 def to_onnx(booster: xgboost.Booster, rows: NDArray[np.float32]) -> bytes:
     """Convert, and check on ``rows`` that onnxruntime answers as XGBoost does, to ``MAX_DIFFERENCE``."""
     model = convert_xgboost(
-        booster, initial_types=[(ONNX_INPUT, FloatTensorType([None, len(FEATURES)]))], target_opset=ONNX_OPSET
+        booster,
+        name=ONNX_GRAPH,
+        initial_types=[(ONNX_INPUT, FloatTensorType([None, len(FEATURES)]))],
+        target_opset=ONNX_OPSET,
     ).SerializeToString()
     difference = float(np.abs(OnnxScore(model)(rows) - booster.predict(xgboost.DMatrix(rows))).max())
     if difference > MAX_DIFFERENCE:
