@@ -152,6 +152,6 @@ def test_a_model_of_other_features_is_refused(dex: Dex, trained: Trained, tmp_pa
         content = (trained.folder / name).read_bytes().replace(b'"first_damage_share"', b'"first_damage"')
         (tmp_path / name).write_bytes(content)
     with pytest.raises(
-        ModelDamagedError, match="was made for other features .* train it anew with `api-pokemon train`"
+        ModelDamagedError, match=r"was made for other features .* train it anew with `api-pokemon train`"
     ):
         open_model(dex, tmp_path)
