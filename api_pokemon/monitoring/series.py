@@ -1,9 +1,9 @@
 """What is counted under one set of labels: an endpoint's requests, a model version's predictions.
 
-``prometheus_client`` gives every number a lock and objects of its own. One object with one lock counts a prediction in a
-third of the time, window and exemplar included (``python -m benchmarks.metrics_cost --parts``: 0.9 us against 2.6 us),
-and touches less memory, which matters more between two requests than in a loop. So the numbers are kept here, and its
-families, registry and formats show them.
+``prometheus_client`` gives every number a lock and objects of its own. One object with one lock counts a prediction in
+a third of the time, window and exemplar included (``python -m benchmarks.metrics_cost --parts``: 0.9 us against
+2.6 us), and touches less memory, which matters more between two requests than in a loop. So the numbers are kept here,
+and its families, registry and formats show them.
 """
 
 from collections.abc import Iterable
