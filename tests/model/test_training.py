@@ -115,7 +115,7 @@ def test_weights_count(trained: Trained) -> None:
 
 def test_a_conversion_that_changes_answers_is_not_kept(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api_pokemon.model.training.MAX_DIFFERENCE", -1.0)
-    with pytest.raises(ModelError, match="ONNX and XGBoost differ by .*; the model is not kept"):
+    with pytest.raises(ModelError, match=r"ONNX and XGBoost differ by .*; the model is not kept"):
         to_onnx(trained.booster, trained.rows[:100])
 
 
