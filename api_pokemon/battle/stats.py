@@ -58,8 +58,8 @@ def damage_rolls(
     Pikachu's Thunderbolt on Squirtle:
 
     >>> one = np.array([1])
-    >>> damage_rolls(90 * one, 70 * one, 85 * one, one > 0, 2.0 * one, critical=False)[0, [0, -1]]
-    array([ 84, 102])
+    >>> damage_rolls(90 * one, 71 * one, 85 * one, one > 0, 2.0 * one, critical=False)[0, [0, -1]]
+    array([ 86, 104])
     """
     base = (2 * LEVEL // 5 + 2) * power * attack // np.maximum(defense, 1) // 50 + 2
     if critical:
