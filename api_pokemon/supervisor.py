@@ -8,6 +8,7 @@ standard input, which closes with the supervisor (see :mod:`api_pokemon.lifeline
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
@@ -111,9 +112,13 @@ class Supervisor:
 
     async def _run_once(self, child: Child) -> int:
         """Run the child until it dies, or until all are to stop; returns its exit status, negative for a signal."""
-        process = await asyncio.create_subprocess_exec(
-            *child.command, stdin=PIPE, pass_fds=child.descriptors, process_group=0
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *child.command, stdin=PIPE, pass_fds=child.descriptors, process_group=0
+            )
+        except OSError as error:  # no memory or no process left: it may pass, so it counts as a death
+            logger.error("%s cannot be started: %s", child.name, error)
+            return os.EX_OSERR
         logger.info("%s started (process %d)", child.name, process.pid)
         death = asyncio.create_task(process.wait())
         stop = asyncio.create_task(self._stopping.wait())

@@ -118,13 +118,6 @@ def test_npm_lock_file_names_no_registry() -> None:
     assert "://" not in (ROOT / "api_pokemon/battle/showdown/package-lock.json").read_text()
 
 
-@pytest.mark.parametrize("name", Settings.model_fields)
-def test_every_setting_is_documented(name: str) -> None:
-    variable = f"API_POKEMON_{name.upper()}"
-    documents = [ROOT / "README.md", *ROOT.glob("MONITORING_*.md")]
-    assert any(re.search(rf"\b{variable}\b", document.read_text()) for document in documents), variable
-
-
 def test_the_example_of_settings_is_complete() -> None:
     expected = ["# Settings of the service, with their defaults. Copy this file to .env and change what you need."]
     for name, field in Settings.model_fields.items():

@@ -5,6 +5,7 @@ Every child signs in at the test (its process id, over a connection), then does 
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from api_pokemon.startup import EXIT_CANNOT_START
 from api_pokemon.supervisor import BackOff, Child, Supervisor
+from api_pokemon.supervisor import logger as supervisor_logger
 
 AT_ONCE = BackOff(first_seconds=0.0)
 
@@ -150,6 +152,23 @@ async def test_stopping_does_not_wait_for_the_back_off(attendance: Attendance) -
     await reader.read()
     supervisor.stop()
     assert await asyncio.wait_for(run, 30)
+
+
+async def test_a_child_that_finds_no_process_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    supervisor = Supervisor([Child("child", ("/no/such/program",))])
+
+    class StopAtTheWarning(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            supervisor.stop()
+
+    handler = StopAtTheWarning(logging.WARNING)
+    handler.addFilter(lambda record: "starting it again" in record.getMessage())
+    supervisor_logger.addHandler(handler)
+    try:
+        assert await supervisor.run()
+    finally:
+        supervisor_logger.removeHandler(handler)
+    assert "child cannot be started: [Errno 2] No such file or directory: '/no/such/program'" in caplog.messages
 
 
 def test_deaths_count_from_one_again_after_a_stable_run() -> None:

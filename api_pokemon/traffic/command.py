@@ -56,7 +56,7 @@ def traffic(
     console = Console(highlight=False)
     url = url or _own_url()
     pace = f"at {rate:g} per second" if rate else "as fast as they are answered"
-    console.print(f"{requests:,} requests to {url} {pace} (scenario {scenario}, seed {seed})")
+    console.print(f"{requests:,} requests to {url} {pace} (scenario {scenario}, seed {seed})", soft_wrap=True)
     calls = islice(SCENARIOS[scenario](load_dex(), Random(seed)), requests)
     headers = {"X-API-Key": key} if key else {}
     tally = Tally()
