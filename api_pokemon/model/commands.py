@@ -18,6 +18,8 @@ from api_pokemon.settings import Settings
 
 BATTLES = Path("data/battles.parquet")
 TRUTH = Path("data/truth")
+CHECKED = 20_000
+"""At most so many rows, spread over all battles (which are in order of form A), compare ONNX with XGBoost."""
 
 
 def tablebase(
@@ -76,7 +78,7 @@ def train(
     with show_steps(console) as start:
         rows, wins = feature_rows(features, data, start("features"))
         booster = fit(rows, wins, data.battles, seed, threads or os.cpu_count() or 1, progress=start("trees"))
-        model = to_onnx(booster, rows[:20_000])
+        model = to_onnx(booster, rows[:: len(rows) // CHECKED + 1])
         metadata = save_version(model, battles, int(data.battles.sum()), seed, models_dir)
         folder = models_dir / metadata.version
         predictor = open_model(dex, folder)
