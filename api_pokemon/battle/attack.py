@@ -4,21 +4,21 @@ An attack is (attacker form, damaging move, target form). Everything here is vec
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from api_pokemon.battle.stats import ROLLS, damage_rolls
-from api_pokemon.battle.tables import DuelTables
+from api_pokemon.battle.tables import MAX_USES, DuelTables, MoveTable
 
-MAX_USES = 10
-"""A knock-out that takes more successful uses than this is told as this many."""
 TURNS = 12
 """Knock-outs are followed over this many turns."""
 
+_USES = np.arange(1, MAX_USES + 1)
+
 Indices = NDArray[np.intp]
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +49,6 @@ class Attacks:
     stab: NDArray[np.bool_]
 
 
-class _Rolls(NamedTuple):
-    """Damage of one hit, per roll: shape (2, n, rolls), normal and critical, its mean and variance; hits of one use."""
-
-    damage: NDArray[np.int64]
-    mean: Floats
-    variance: Floats
-    critical_chance: Floats
-    hits: Floats
-    hits_variance: Floats
-
-
 def attacks(tables: DuelTables, attacker: Indices, move: Indices, target: Indices) -> Attacks:
     """Count n attacks.
 
@@ -77,24 +66,14 @@ def attacks(tables: DuelTables, attacker: Indices, move: Indices, target: Indice
     striker = np.where(moves.target_attack[move], target, attacker)
     offense = np.where(physical, tables.attack[striker], tables.special_attack[striker])
     defense = np.where(physical, tables.defense[target], tables.special_defense[target])
-    damage = np.stack(
-        [damage_rolls(power, offense, defense, stab, multiplier, critical=critical) for critical in (False, True)]
-    )
+    damage = damage_rolls(power, offense, defense, stab, multiplier)
     fixed = moves.is_fixed[move]
     if fixed.any():
         damage[:, fixed] = _fixed_damage(tables, move[fixed], target[fixed]) * (multiplier[fixed] > 0)[:, None]
-    mean_roll = damage.sum(-1) / ROLLS
-    rolls = _Rolls(
-        damage=damage,
-        mean=mean_roll,
-        variance=(damage * damage).sum(-1) / ROLLS - mean_roll * mean_roll,
-        critical_chance=moves.critical_chance[move],
-        hits=moves.hits[move],
-        hits_variance=moves.hits_variance[move],
-    )
-    mean = (rolls.mean[0] + rolls.critical_chance * (rolls.mean[1] - rolls.mean[0])) * rolls.hits
+    mean_rolls = damage.sum(-1) / ROLLS
+    mean = (mean_rolls[0] + moves.critical_chance[move] * (mean_rolls[1] - mean_rolls[0])) * moves.hits[move]
     accuracy = moves.accuracy[move] * (multiplier > 0)
-    by_uses = _knock_out_by_uses(rolls, hit_points)
+    by_uses = _knock_out_by_uses(moves, move, damage, hit_points)
     halving = moves.halves[move]
     if halving.any():
         by_uses[halving] = _knock_out_by_halving(hit_points[halving])
@@ -115,37 +94,33 @@ def attacks(tables: DuelTables, attacker: Indices, move: Indices, target: Indice
     )
 
 
-def _fixed_damage(tables: DuelTables, move: Indices, target: Indices) -> NDArray[np.int64]:
+def _fixed_damage(tables: DuelTables, move: Indices, target: Indices) -> Ints:
     """Damage that stats do not change, per roll: a constant, an even spread (Psywave), or all HP (a one-hit KO)."""
     low, high = tables.moves.fixed_low[move], tables.moves.fixed_high[move]
     spread = low[:, None] + (high - low)[:, None] * np.arange(ROLLS) // (ROLLS - 1)
     return np.where(tables.moves.one_hit[move][:, None], tables.hit_points[target][:, None], spread)
 
 
-def _knock_out_by_uses(rolls: _Rolls, hit_points: NDArray[np.int64]) -> Floats:
+def _knock_out_by_uses(moves: MoveTable, move: Indices, damage: Ints, hit_points: Ints) -> Floats:
     """Chance that the target is down after 0 … MAX_USES uses that hit; shape (n, MAX_USES + 1).
 
-    One use of a single-hit move is exact. Sums of rolls are taken as normal, given the number of critical hits
-    (0, 1, or the mean number of two and more), which is good to about 0.01.
+    One use of a single-hit move is exact. Sums of rolls are taken as normal, given the number of critical hits, which
+    is good to about 0.01.
     """
-    hits = np.arange(1, MAX_USES + 1) * rolls.hits[:, None]
-    chance = rolls.critical_chance[:, None]
-    none = (1 - chance) ** hits
-    one = hits * chance * (1 - chance) ** (hits - 1)
-    more = np.maximum(1 - none - one, 1e-12)
-    several = np.minimum(np.maximum((hits * chance - one) / more, 2), hits)
-    criticals = np.stack([np.zeros_like(hits), np.ones_like(hits), several])
-    mean, mean_critical = rolls.mean[:, :, None]
-    variance, variance_critical = rolls.variance[:, :, None]
+    means = damage.sum(-1) / ROLLS
+    variances = (damage * damage).sum(-1) / ROLLS - means * means
+    (mean, mean_critical), (variance, variance_critical) = means[:, :, None, None], variances[:, :, None, None]
+    hits = (_USES * moves.hits[move][:, None])[:, None]
+    criticals = moves.criticals[move]
     total = hits * mean + criticals * (mean_critical - mean)
     spread = hits * variance + criticals * (variance_critical - variance)
-    spread = spread + np.arange(1, MAX_USES + 1) * rolls.hits_variance[:, None] * mean**2 + 0.08
-    down = _normal_cdf((total - (hit_points[:, None] - 0.5)) / np.sqrt(spread))
-    result = np.zeros((len(hits), MAX_USES + 1))
-    result[:, 1:] = np.minimum(none * down[0] + one * down[1] + more * down[2], 1)
-    once = (rolls.damage >= hit_points[:, None]).sum(-1) / ROLLS
-    single = rolls.hits == 1
-    result[single, 1] = (once[0] + rolls.critical_chance * (once[1] - once[0]))[single]
+    spread += _USES * moves.hits_variance[move][:, None, None] * mean**2 + 0.08
+    down = _normal_cdf((total - (hit_points[:, None, None] - 0.5)) / np.sqrt(spread))
+    result = np.zeros((len(move), MAX_USES + 1))
+    result[:, 1:] = np.minimum((moves.critical_weights[move] * down).sum(1), 1)
+    once, once_critical = (damage >= hit_points[:, None]).sum(-1) / ROLLS
+    exact = once + moves.critical_chance[move] * (once_critical - once)
+    result[:, 1] = np.where(moves.hits[move] == 1, exact, result[:, 1])
     return result
 
 
@@ -161,7 +136,7 @@ def _normal_cdf(x: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-x * (1.5976 + 0.07056 * x * x))))
 
 
-def uses_by_turn() -> NDArray[np.int64]:
+def uses_by_turn() -> Ints:
     """How many uses have struck by each turn, per rhythm: every turn, charged (2, 4, …), recharged (1, 3, …), Bide,
     only in the first turn.
 

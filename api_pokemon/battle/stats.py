@@ -10,6 +10,8 @@ CRITICAL_FACTOR = 1.5
 ROLLS = 16
 """Damage is scaled by one of sixteen equally likely factors, 0.85 to 1.00."""
 
+_ROLL_PERCENT = np.arange(101 - ROLLS, 101)
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -35,9 +37,7 @@ def other_stat(base: Ints) -> Ints:
     return ((2 * base + INDIVIDUAL_VALUE) * LEVEL // 100 + 5) * friendship_percent // 100
 
 
-def damage_rolls(
-    power: Ints, attack: Ints, defense: Ints, stab: NDArray[np.bool_], multiplier: Floats, critical: bool
-) -> Ints:
+def damage_rolls(power: Ints, attack: Ints, defense: Ints, stab: NDArray[np.bool_], multiplier: Floats) -> Ints:
     """Damage of one hit, for each of the sixteen rolls.
 
     Formula and its order of rounding: Showdown, ``battle-actions`` ``getDamage`` and ``modifyDamage`` (generation 7).
@@ -46,27 +46,24 @@ def damage_rolls(
     ----------
     power, attack, defense, stab, multiplier : shape (n,)
         Base power, the stats that count, same-type bonus, type multiplier (0, 1/4, 1/2, 1, 2 or 4).
-    critical
-        Whether the hit is critical.
 
     Returns
     -------
-    Shape (n, 16), in HP, the lowest roll first; 0 where the target is immune.
+    Shape (2, n, 16), in HP: normal hits, then critical ones; the lowest roll first; 0 where the target is immune.
 
     Examples
     --------
     Pikachu's Thunderbolt on Squirtle:
 
     >>> one = np.array([1])
-    >>> damage_rolls(90 * one, 71 * one, 85 * one, one > 0, 2.0 * one, critical=False)[0, [0, -1]]
-    array([ 86, 104])
+    >>> damage_rolls(90 * one, 70 * one, 85 * one, one > 0, 2.0 * one)[:, 0, [0, -1]]
+    array([[ 84, 102],
+           [128, 152]])
     """
     base = (2 * LEVEL // 5 + 2) * power * attack // np.maximum(defense, 1) // 50 + 2
-    if critical:
-        base = (base * CRITICAL_FACTOR).astype(np.int64)
-    rolls = base[:, None] * np.arange(101 - ROLLS, 101) // 100
-    with_bonus = (rolls * (4096 + 2048) + 2047) // 4096
-    rolls = np.where(stab[:, None], with_bonus, rolls)
+    hits = np.stack([base, (base * CRITICAL_FACTOR).astype(np.int64)])
+    rolls = hits[:, :, None] * _ROLL_PERCENT // 100
+    rolls = np.where(stab[:, None], (rolls * (4096 + 2048) + 2047) // 4096, rolls)
     # Halving rounds down at each step; for one or two halvings that equals one division.
     rolls = (rolls * multiplier[:, None]).astype(np.int64)
     return np.where(multiplier[:, None] > 0, np.maximum(rolls, 1), 0)

@@ -15,6 +15,8 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+MAX_USES = 10
+"""A knock-out that takes more successful uses than this is told as this many."""
 CRITICAL_CHANCE = (0.0, 1 / 24, 1 / 8, 1 / 2, 1.0)
 STATUS_IMMUNE = {"par": ("Electric",), "brn": ("Fire",), "psn": ("Poison", "Steel"), "frz": ("Ice",)}
 STAT_NAMES: tuple[StatName, ...] = ("attack", "defense", "special_attack", "special_defense", "speed")
@@ -33,6 +35,8 @@ class MoveTable:
     power, type, physical, accuracy, critical_chance, priority, pp
         As in the dex; ``type`` is a row of the type chart, ``accuracy`` in [0, 1], 0 where the move can never work.
     hits, hits_variance, fewest_hits, most_hits : hits of one use
+    critical_weights, criticals : (moves, 3, MAX_USES)
+        For 1 … ``MAX_USES`` uses that hit: the chances of no, one and several critical hits, and how many those are.
     is_fixed, fixed_low, fixed_high, one_hit, halves, weight_power, target_attack
         Damage that the formula does not give, or takes from another stat.
     rhythm : row of ``RHYTHMS``
@@ -55,6 +59,8 @@ class MoveTable:
     hits_variance: Floats
     fewest_hits: Ints
     most_hits: Ints
+    critical_weights: Floats
+    criticals: Floats
     is_fixed: Bools
     fixed_low: Ints
     fixed_high: Ints
@@ -147,6 +153,9 @@ def move_table(dex: Dex) -> MoveTable:
     def bools(value: Callable[[Move], bool]) -> Bools:
         return np.array([value(move) for move in moves], dtype=np.bool_)
 
+    critical_chance = floats(lambda move: 1.0 if move.will_crit else CRITICAL_CHANCE[move.crit_ratio])
+    hits = floats(lambda move: _hits(move)[0])
+    critical_weights, criticals = _critical_mix(critical_chance, hits)
     return MoveTable(
         ids=tuple(move.id for move in moves),
         showdown_ids=tuple(move.showdown_id for move in moves),
@@ -154,13 +163,15 @@ def move_table(dex: Dex) -> MoveTable:
         type=ints(lambda move: type_row[move.type]),
         physical=bools(lambda move: move.category == "Physical"),
         accuracy=floats(_accuracy),
-        critical_chance=floats(lambda move: 1.0 if move.will_crit else CRITICAL_CHANCE[move.crit_ratio]),
+        critical_chance=critical_chance,
         priority=ints(lambda move: move.priority),
         pp=ints(lambda move: move.pp),
-        hits=floats(lambda move: _hits(move)[0]),
+        hits=hits,
         hits_variance=floats(lambda move: _hits(move)[1]),
         fewest_hits=ints(lambda move: (move.multihit or (1, 1))[0]),
         most_hits=ints(lambda move: (move.multihit or (1, 1))[1]),
+        critical_weights=critical_weights,
+        criticals=criticals,
         is_fixed=bools(lambda move: _fixed(move) is not None or move.ohko),
         fixed_low=ints(lambda move: (_fixed(move) or (0, 0))[0]),
         fixed_high=ints(lambda move: (_fixed(move) or (0, 0))[1]),
@@ -204,6 +215,17 @@ def _hits(move: Move) -> tuple[float, float]:
         return float(low), 0.0
     mean = sum(hits * chance for hits, chance in TWO_TO_FIVE.items())
     return mean, sum((hits - mean) ** 2 * chance for hits, chance in TWO_TO_FIVE.items())
+
+
+def _critical_mix(chance: Floats, hits_per_use: Floats) -> tuple[Floats, Floats]:
+    """Critical hits are told as none, one, or the mean number of two and more."""
+    hits = np.arange(1, MAX_USES + 1) * hits_per_use[:, None]
+    chance = chance[:, None]
+    none = (1 - chance) ** hits
+    one = hits * chance * (1 - chance) ** (hits - 1)
+    more = np.maximum(1 - none - one, 1e-12)
+    several = np.minimum(np.maximum((hits * chance - one) / more, 2), hits)
+    return np.stack([none, one, more], axis=1), np.stack([np.zeros_like(hits), np.ones_like(hits), several], axis=1)
 
 
 def _fixed(move: Move) -> tuple[int, int] | None:

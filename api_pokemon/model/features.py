@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from api_pokemon.battle.attack import MAX_USES, Attacks, attacks, uses_by_turn
-from api_pokemon.battle.tables import DuelTables
+from api_pokemon.battle.attack import Attacks, attacks, uses_by_turn
+from api_pokemon.battle.tables import MAX_USES, DuelTables
 from api_pokemon.model.race import (
     ATTACK_FEATURES,
     COLUMN,
@@ -20,6 +20,7 @@ from api_pokemon.model.race import (
     hindered,
     long_run,
     pp_need,
+    put_hidden,
     race,
     returned,
     special_case,
@@ -49,7 +50,7 @@ class AttackRows:
     Attributes
     ----------
     numbers : the attacks themselves
-    columns : (n, len(ATTACK_FEATURES)) float32
+    columns : (n, len(COLUMN)) float32, the features, then what only the formulas need
     curve : (n, MAX_USES + 1) float32, chance of a knock-out after so many hits
     curve_by_turn : (n, TURNS + 1) float32, chance of a knock-out by each turn at the attack's own accuracy
     order : (n,) larger moves first; equal is a speed tie
@@ -104,6 +105,7 @@ class FeatureTables:
         # Effects on the target: none where it is immune to the move, or to the status.
         columns[:, COLUMN["flinch"] : COLUMN["own_attack"]] *= (numbers.type_multiplier > 0)[:, None]
         columns[:, COLUMN["par"] : COLUMN["frz"] + 1] *= ~tables.status_immune[target]
+        put_hidden(columns)
         return AttackRows(
             numbers=numbers,
             columns=columns,
@@ -136,7 +138,7 @@ class FeatureTables:
         index = np.stack([np.where(a_first, a, b), np.where(a_first, b, a)])
         columns = attack_rows.columns[index]
         rows = np.empty((len(a), len(FEATURES)), dtype=np.float32)
-        rows[:, :WIDTH], rows[:, WIDTH : 2 * WIDTH] = columns
+        rows[:, :WIDTH], rows[:, WIDTH : 2 * WIDTH] = columns[..., :WIDTH]
         self._put_duels(rows[:, 2 * WIDTH :], Sides(columns), attack_rows, index, tie)
         return rows, a_first
 
@@ -177,7 +179,7 @@ class FeatureTables:
         """Chance of a knock-out by each turn, shape (..., TURNS + 1)."""
         step = np.rint(accuracy * ACCURACY_STEPS).astype(np.intp)
         hits = self._hits_by_turn[step, rhythm]  # (..., TURNS + 1, MAX_USES + 1)
-        return np.asarray(np.matmul(hits, curve[..., None])[..., 0])
+        return np.asarray(np.matvec(hits, curve))
 
     def _struggle(self, attacker: Indices, target: Indices) -> NDArray[np.float64]:
         """Mean damage of Struggle (power 50, no type) as a share of the target's HP."""
@@ -186,9 +188,9 @@ class FeatureTables:
         return np.asarray(0.925 * damage / tables.hit_points[target])
 
     def _columns_of_moves(self) -> Rows:
-        """What a move brings whoever uses it, shape (moves, len(ATTACK_FEATURES)); other columns are 0."""
+        """What a move brings whoever uses it, shape (moves, len(COLUMN)); other columns are 0."""
         moves = self.tables.moves
-        columns = np.zeros((len(moves.ids), WIDTH), dtype=np.float32)
+        columns = np.zeros((len(moves.ids), len(COLUMN)), dtype=np.float32)
         for name in ("critical_chance", "priority", "rhythm", "hits", "physical", "one_hit", "crash",
                      "self_destruct", "lock", "trap", "flinch", "confusion", "pp"):  # fmt: skip
             columns[:, COLUMN[name]] = getattr(moves, name)

@@ -26,11 +26,18 @@ ATTACK_FEATURES = (
     *(f"own_{stat}" for stat in STAT_NAMES),
     "special_case", "pp", "hit_points", "speed", "struggle_share",
 )  # fmt: skip
-COLUMN = {name: place for place, name in enumerate(ATTACK_FEATURES)}
+STATUSES = ("par", "brn", "psn", "frz", "confusion")
+HIDDEN = (
+    *(f"never_{status}_hit" for status in STATUSES),
+    *(f"never_{status}" for status in STATUSES),
+    "own_stages", "target_stages",
+)  # fmt: skip
+"""What the formulas need of an attack beside its features: logarithms of the chances that a status does not come of a
+use, hit or not, and of a hit; and the stages that count for a physical, or a special, move."""
+COLUMN = {name: place for place, name in enumerate((*ATTACK_FEATURES, *HIDDEN))}
 
 REACHES = {"dig": ("earthquake",), "fly": ("thunder", "gust", "twister")}
 """What hits a target that is away while it charges."""
-STATUSES = ("par", "brn", "psn", "frz", "confusion")
 PREVENTS = np.array([0.25, 0, 0, 0.8, 0.25], dtype=np.float32)
 """Share of its turns that each of ``STATUSES`` takes while it lasts."""
 PER_TURN = np.array([1, 0.5, 0.5, 1 / 3, 0.0], dtype=np.float32)
@@ -42,6 +49,8 @@ Rows = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 _STATUS_COLUMNS = [COLUMN[name] for name in STATUSES]
+_NEVER_OF_USE = slice(COLUMN["never_par_hit"], COLUMN["never_confusion_hit"] + 1)
+_NEVER_OF_HIT = slice(COLUMN["never_par"], COLUMN["never_confusion"] + 1)
 
 
 def special_case(showdown_id: str) -> int:
@@ -73,7 +82,8 @@ class Sides:
         self.rhythm = self["rhythm"].astype(np.intp)
         self.case = self["special_case"].astype(np.intp)
         self.physical = self["physical"] > 0
-        self.statuses = columns[..., _STATUS_COLUMNS]
+        self.never_of_use = columns[..., _NEVER_OF_USE]
+        self.never_of_hit = columns[..., _NEVER_OF_HIT]
         self.fewest_uses = self["uses_to_knock_out"].min(0)
         flinched = self["flinch"][0] * self.accuracy[0] * (self.rhythm[0] == 0)
         # A flinch takes the turn of the second only: the first has moved.
@@ -90,7 +100,7 @@ def hindered(sides: Sides) -> tuple[Rows, Ints]:
     duel is likely to last. A target that is underground or in the air is missed.
     """
     turns = _between((sides.fewest_uses - 1) / 2, 0, 5)
-    struck = _struck(sides.statuses * sides.accuracy[..., None], turns[:, None])
+    struck = 1 - np.exp(sides.never_of_use * turns[:, None])
     left = np.prod(1 - PREVENTS * struck, axis=-1)[::-1] * sides.not_flinched
     accuracy = sides.accuracy * _uninterrupted(left, sides.rhythm)
     away = AWAY[sides.case[::-1], sides.case] & (sides.rhythm == 0)
@@ -157,11 +167,20 @@ def pp_need(sides: Sides, turns: Rows) -> Rows:
     return np.asarray(turns * PER_TURN[sides.rhythm] / sides["pp"])
 
 
-def _struck(chance: Rows, times: Rows) -> Rows:
-    """Chance that something has happened at least once in so many times."""
-    never = np.ones_like(chance)
-    np.power(1 - chance, times, out=never, where=chance > 0)  # a power is slow, and most chances are 0
-    return 1 - never
+def put_hidden(columns: Rows) -> None:
+    """Fill the columns of ``HIDDEN`` from the others, which are given; shape (n, len(COLUMN))."""
+    statuses = np.minimum(columns[:, _STATUS_COLUMNS], 1 - 1e-6)
+    columns[:, _NEVER_OF_USE] = np.log1p(-statuses * columns[:, COLUMN["accuracy"], None])
+    columns[:, _NEVER_OF_HIT] = np.log1p(-statuses)
+    physical = columns[:, COLUMN["physical"]] > 0
+    for hidden, stat in (("own_stages", "own_attack"), ("target_stages", "target_defense")):
+        special = columns[:, COLUMN[_special(stat)]]
+        columns[:, COLUMN[hidden]] = np.where(physical, columns[:, COLUMN[stat]], special)
+
+
+def _special(stat: str) -> str:
+    """The special counterpart of a column: ``own_special_attack`` of ``own_attack``."""
+    return stat.replace("_", "_special_", 1)
 
 
 def _uninterrupted(left: Rows, rhythm: Ints) -> Rows:
@@ -174,7 +193,7 @@ def _lost_per_turn(sides: Sides) -> Rows:
     half = _between(sides.fewest_uses / 2, 0.5, 6)
     planned = sides.accuracy * PER_TURN[sides.rhythm]
     hits = planned * _uninterrupted(sides.not_flinched, sides.rhythm)
-    struck = _struck(sides.statuses, (hits * half)[..., None])
+    struck = 1 - np.exp(sides.never_of_hit * (hits * half)[..., None])
     paralysed, burned, poisoned = struck[..., 0], struck[..., 1], struck[..., 2]
     acting = np.maximum(1 - (struck * PREVENTS).sum(-1), 0.05)[::-1] * sides.not_flinched
     seeded = (sides.case == _SAPPY_SEED) * hits / 8
@@ -189,15 +208,11 @@ def _strength(sides: Sides, hits: Rows, half: Rows, paralysed: Rows, burned: Row
     """Factor of each side's damage: stages, burns, screens, Facade; 1 for damage that no stat changes."""
     physical, other_hits = sides.physical, hits[::-1]
 
-    def stages(name: str) -> Rows:
-        return np.where(physical, sides[name], sides[name.replace("_", "_special_", 1)])
-
     def stages_by_other(name: str) -> Rows:
-        mine, special = sides[name][::-1], sides[name.replace("_", "_special_", 1)][::-1]
-        return np.where(physical, mine, special) * other_hits
+        return np.where(physical, sides[name][::-1], sides[_special(name)][::-1]) * other_hits
 
-    attack = stages("own_attack") * hits + stages_by_other("target_attack") + other_hits * (sides.case == _RAGE)
-    defense = stages("target_defense") * hits + stages_by_other("own_defense")
+    attack = sides["own_stages"] * hits + stages_by_other("target_attack") + other_hits * (sides.case == _RAGE)
+    defense = sides["target_stages"] * hits + stages_by_other("own_defense")
     facade = sides.case == _FACADE
     suffers = np.maximum(np.maximum(paralysed, burned), poisoned)[::-1]
     attack_factor, defense_factor = _stage_factor(np.stack([attack, defense]) * half)
