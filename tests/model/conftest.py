@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import xgboost
+from typer.testing import CliRunner
 
 from api_pokemon.battle.tables import DuelTables
+from api_pokemon.cli import app
 from api_pokemon.dex import Dex, load_dex
 from api_pokemon.model import ModelPredictor, open_model
 from api_pokemon.model.features import FeatureTables, Rows
-from api_pokemon.model.registry import TABLEBASE_DIR
-from api_pokemon.model.tablebase import compile_tablebase
 from api_pokemon.model.training import Battles, feature_rows, fit, read_battles, save_version, to_onnx
 
 ROOT = Path(__file__).parents[2]
@@ -79,11 +79,12 @@ def live(dex: Dex, trained: Trained) -> ModelPredictor:
 
 
 @pytest.fixture(scope="session")
-def compiled_folder(live: ModelPredictor, trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the version with its tablebase, over the whole domain."""
-    folder = tmp_path_factory.mktemp("compiled") / live.version
+def compiled_folder(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the version with its tablebase, over the whole domain, made by the command."""
+    folder = tmp_path_factory.mktemp("compiled") / trained.folder.name
     shutil.copytree(trained.folder, folder)
-    compile_tablebase(live.features, live.score, live.metadata.model_sha256, folder / TABLEBASE_DIR)
+    result = CliRunner().invoke(app, ["tablebase", "--model-dir", str(folder)], catch_exceptions=False)
+    assert result.exit_code == 0
     return folder
 
 

@@ -120,7 +120,7 @@ def test_the_worst_reply_by_hand() -> None:
 
 
 def test_the_truth_lies_between_the_two_ends() -> None:
-    """Simulated with known chances, as the truth is simulated: 60 battles, and 200 more of the replies near the worst."""
+    """Simulated with known chances, as the truth is: 60 battles, and 200 more of the replies near the worst."""
     random = np.random.default_rng(1)
     requests, replies = 3_000, 10
     chances = random.uniform(0.2, 0.8, (requests, replies))
