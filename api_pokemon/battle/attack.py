@@ -126,7 +126,7 @@ def _knock_out_by_uses(moves: MoveTable, move: Indices, damage: Ints, hit_points
 
 def _knock_out_by_halving(hit_points: NDArray[np.int64]) -> Floats:
     """Super Fang takes half of what is left, rounded down, and at least 1."""
-    uses = np.ceil(np.log2(hit_points + 1)).astype(np.int64)
+    uses = np.ceil(np.log2(hit_points)) + 1
     return (np.arange(MAX_USES + 1) >= uses[:, None]).astype(np.float64)
 
 

@@ -134,7 +134,6 @@ def test_knock_outs_by_several_uses_of_few_different_totals(dex: Dex, tables: Du
     assert within_four_deviations(shares, chances, LUMPY_ERROR)
 
 
-@pytest.mark.xfail(strict=True, reason="a use too few: Super Fang takes half rounded down, so ceil(log2(HP)) + 1 uses")
 def test_super_fang(dex: Dex, tables: DuelTables) -> None:
     numbers = count(dex, tables, [Attack("Raticate", "Super Fang", "Weedle")])
     hit_points, uses = 115, 0

@@ -66,16 +66,12 @@ def test_damage_of_every_form(pool: SimulatorPool, dex: Dex, tables: DuelTables)
     results = play(pool, [(form.id, move.id, golem.id, dex.find_move("Dream Eater").id) for form in dex.forms], 6)
     assert (results[:, :, 0] == B_WINS).all()
     damage = tables.hit_points[target] - results[:, :, 3]
-    normal, critical = (
-        damage_rolls(
-            np.full(count, move.power),
-            tables.attack,
-            np.full(count, tables.defense[target]),
-            np.array(["Normal" in form.types for form in dex.forms]),
-            np.full(count, 0.5),
-            critical=critical,
-        )
-        for critical in (False, True)
+    normal, critical = damage_rolls(
+        np.full(count, move.power),
+        tables.attack,
+        np.full(count, tables.defense[target]),
+        np.array(["Normal" in form.types for form in dex.forms]),
+        np.full(count, 0.5),
     )
     possible = np.concatenate([normal, critical], axis=1)
     assert (damage[:, :, None] == possible[:, None, :]).any(2).all()
@@ -88,10 +84,8 @@ def test_damage_of_every_form(pool: SimulatorPool, dex: Dex, tables: DuelTables)
 
 def test_an_immune_target_takes_nothing_and_any_other_at_least_one() -> None:
     one = np.array([1, 1])
-    assert damage_rolls(one, 20 * one, 400 * one, one > 1, np.array([0.0, 0.25]), critical=False).tolist() == [
-        [0] * 16,
-        [1] * 16,
-    ]
+    normal, _ = damage_rolls(one, 20 * one, 400 * one, one > 1, np.array([0.0, 0.25]))
+    assert normal.tolist() == [[0] * 16, [1] * 16]
 
 
 @pytest.mark.parametrize(
@@ -109,5 +103,5 @@ def test_factors_are_applied_and_rounded_in_the_games_order(
     stab: bool, multiplier: float, critical: bool, lowest: int, highest: int
 ) -> None:
     one = np.array([1])
-    rolls = damage_rolls(90 * one, 70 * one, 85 * one, np.array([stab]), multiplier * one, critical=critical)
+    rolls = damage_rolls(90 * one, 70 * one, 85 * one, np.array([stab]), multiplier * one)[int(critical)]
     assert (rolls[0, 0], rolls[0, -1]) == (lowest, highest)
