@@ -34,7 +34,7 @@ HYPER_PARAMETERS: Mapping[str, float | int | str] = {
     "eta": 0.2,
     "min_child_weight": 5,
     "colsample_bytree": 0.6,
-    "lambda": 2,
+    "lambda": 10,
 }
 TREES = 150
 
