@@ -56,9 +56,9 @@ def damage_rolls(power: Ints, attack: Ints, defense: Ints, stab: NDArray[np.bool
     Pikachu's Thunderbolt on Squirtle:
 
     >>> one = np.array([1])
-    >>> damage_rolls(90 * one, 70 * one, 85 * one, one > 0, 2.0 * one)[:, 0, [0, -1]]
-    array([[ 84, 102],
-           [128, 152]])
+    >>> damage_rolls(90 * one, 71 * one, 85 * one, one > 0, 2.0 * one)[:, 0, [0, -1]]
+    array([[ 86, 104],
+           [132, 156]])
     """
     base = (2 * LEVEL // 5 + 2) * power * attack // np.maximum(defense, 1) // 50 + 2
     hits = np.stack([base, (base * CRITICAL_FACTOR).astype(np.int64)])
