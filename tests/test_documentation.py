@@ -181,6 +181,7 @@ async def test_the_documented_request_is_answered_as_documented(app: FastAPI) ->
     assert response.status_code == 200
     assert len(answer.pop("prediction_id")) == len(documented.pop("prediction_id"))  # a new one each time
     assert nearly(answer) == nearly(documented)
+    assert f"would win {100 * answer['win_probability']:.0f} % of such" in README
 
 
 def nearly(value: Any) -> Any:
