@@ -34,7 +34,7 @@ COMMANDS = (
     Command("traffic", "api_pokemon.traffic.command", "traffic", "Play a believable client against a running service."),
     Command(
         "simulate",
-        "api_pokemon.battle.simulate_command",
+        "api_pokemon.battle.simulator.command",
         "simulate",
         "Play duels in the real simulator and write how they ended to a parquet file.",
     ),

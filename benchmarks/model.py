@@ -20,7 +20,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from api_pokemon.battle.simulator_tuples import random_duels
+from api_pokemon.battle.simulator.duels import random_duels
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex, load_dex
 from api_pokemon.model import ModelPredictor, install_version, open_model

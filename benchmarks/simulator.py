@@ -16,8 +16,8 @@ import psutil
 from numpy.typing import NDArray
 
 from api_pokemon.battle.simulator import Duels, SimulatorPool, battle_seeds, worker_command
-from api_pokemon.battle.simulator_setup import simulator_version
-from api_pokemon.battle.simulator_tuples import random_duels
+from api_pokemon.battle.simulator.duels import random_duels
+from api_pokemon.battle.simulator.setup import simulator_version
 from api_pokemon.dex import load_dex
 
 BOUND = 2.7

@@ -58,7 +58,7 @@ def test_a_command_that_needs_more_packages_says_how_to_get_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    monkeypatch.delitem(sys.modules, "api_pokemon.battle.simulate_command", raising=False)
+    monkeypatch.delitem(sys.modules, "api_pokemon.battle.simulator.command", raising=False)
     monkeypatch.setattr(sys, "argv", ["api-pokemon", "simulate"])
     with pytest.raises(SystemExit) as exit_:
         cli.main()

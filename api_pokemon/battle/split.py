@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from api_pokemon.battle.simulator_random import hashes
+from api_pokemon.battle.simulator.hashing import hashes
 
 HELD_OUT_SHARE = 0.03
 _SALT = 20181116  # any number would do; this one is the day the games came out

@@ -129,7 +129,7 @@ def evaluate(
 
 def _simulate_truth(folder: Path, seed: int, workers: int, console: Console) -> None:
     from api_pokemon.battle.simulator import SimulatorPool
-    from api_pokemon.battle.simulator_progress import show_progress
+    from api_pokemon.battle.simulator.progress import show_progress
     from api_pokemon.model.truth import TruthSize, save_truth, simulate_truth, truth_battles
 
     dex = load_dex()

@@ -1,6 +1,6 @@
 """What the tests that play real battles need."""
 
-from api_pokemon.battle.simulator_setup import node_path, simulator_version
+from api_pokemon.battle.simulator.setup import node_path, simulator_version
 from api_pokemon.errors import SimulatorError
 from tests.needs import needs
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from api_pokemon.battle.simulator import Duels, Tally
+from api_pokemon.battle.simulator.pool import Duels, Tally
 from api_pokemon.errors import SimulatorError
 
 METADATA_KEY = b"api_pokemon.simulation"

@@ -3,7 +3,7 @@
 import numpy as np
 
 from api_pokemon.battle.simulator import Duels, SimulatorPool, battle_seeds, worker_command
-from api_pokemon.battle.simulator_tuples import any_fighters, random_duels
+from api_pokemon.battle.simulator.duels import any_fighters, random_duels
 from api_pokemon.dex import Dex, load_dex
 from tests.battle.simulator_needs import needs_simulator
 

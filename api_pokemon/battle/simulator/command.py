@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import typer
 from rich.console import Console
 
-from api_pokemon.battle.simulator import RULES_VERSION, Duels, SimulatorPool, Tally
-from api_pokemon.battle.simulator_progress import show_progress
-from api_pokemon.battle.simulator_setup import simulator_version
-from api_pokemon.battle.simulator_store import Parameters, PartStore
-from api_pokemon.battle.simulator_tuples import Matchups, random_duels
+from api_pokemon.battle.simulator.duels import Matchups, random_duels
+from api_pokemon.battle.simulator.pool import RULES_VERSION, Duels, SimulatorPool, Tally
+from api_pokemon.battle.simulator.progress import show_progress
+from api_pokemon.battle.simulator.setup import simulator_version
+from api_pokemon.battle.simulator.store import Parameters, PartStore
 from api_pokemon.dex import Dex, load_dex
 from api_pokemon.errors import SimulatorError
 

@@ -20,7 +20,7 @@ from api_pokemon.battle.simulator import (
     battle_seeds,
     worker_command,
 )
-from api_pokemon.battle.simulator_tuples import random_duels
+from api_pokemon.battle.simulator.duels import random_duels
 from api_pokemon.dex import Dex, load_dex
 from api_pokemon.errors import SimulatorError
 from tests.battle.simulator_needs import needs_simulator

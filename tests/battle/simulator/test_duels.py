@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from api_pokemon.battle.simulator_random import below, hashes
-from api_pokemon.battle.simulator_tuples import any_fighters, learnable_fighters, random_duels
+from api_pokemon.battle.simulator.duels import any_fighters, learnable_fighters, random_duels
+from api_pokemon.battle.simulator.hashing import below, hashes
 from api_pokemon.battle.split import HELD_OUT_SHARE, held_out
 from api_pokemon.dex import Dex, load_dex
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from api_pokemon.battle.simulator_random import hashes
-from api_pokemon.battle.simulator_setup import SHOWDOWN, node_path, simulator_version
-from api_pokemon.battle.simulator_worker import Chunk, Worker, WorkerFault
+from api_pokemon.battle.simulator.hashing import hashes
+from api_pokemon.battle.simulator.setup import SHOWDOWN, node_path, simulator_version
+from api_pokemon.battle.simulator.worker import Chunk, Worker, WorkerFault
 from api_pokemon.dex import Dex
 from api_pokemon.errors import SimulatorError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from api_pokemon.errors import SimulatorError
 
-SHOWDOWN = Path(__file__).parent / "showdown"
+SHOWDOWN = Path(__file__).parents[1] / "showdown"
 
 
 def node_path() -> Path:

@@ -5,8 +5,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from api_pokemon.battle import simulator_progress
-from api_pokemon.battle.simulator_progress import show_progress
+from api_pokemon.battle.simulator import progress
+from api_pokemon.battle.simulator.progress import show_progress
 
 
 class Clock:
@@ -20,7 +20,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(simulator_progress, "time", clock)
+    monkeypatch.setattr(progress, "time", clock)
     return clock
 
 

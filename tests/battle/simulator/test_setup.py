@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api_pokemon.battle.simulator_setup import SHOWDOWN, node_path, simulator_version
+from api_pokemon.battle.simulator.setup import SHOWDOWN, node_path, simulator_version
 from api_pokemon.errors import SimulatorError
 from tests.battle.simulator_needs import needs_simulator
 

@@ -5,8 +5,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from api_pokemon.battle.simulator import Duels
-from api_pokemon.battle.simulator_random import below, hashes
+from api_pokemon.battle.simulator.hashing import below, hashes
+from api_pokemon.battle.simulator.pool import Duels
 from api_pokemon.battle.split import held_out
 from api_pokemon.dex import Dex
 
