@@ -14,7 +14,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner, Result
 
-from api_pokemon.battle.simulator import command
+from api_pokemon.battle.simulator import command as simulate_command
 from api_pokemon.battle.simulator.command import simulate
 from api_pokemon.battle.simulator.setup import simulator_version
 from api_pokemon.battle.simulator.store import METADATA_KEY, PartStore
@@ -110,9 +110,9 @@ def test_given_duels_that_cannot_be_played(tmp_path: Path, columns: dict[str, li
 
 CUT_COMMAND = """
 import typer
-from api_pokemon.battle.simulator import command
-command.PART_BATTLES = 500
-typer.run(command.simulate)
+from api_pokemon.battle.simulator import command as simulate_command
+simulate_command.PART_BATTLES = 500
+typer.run(simulate_command.simulate)
 """
 
 
@@ -126,7 +126,7 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command, "PART_BATTLES", 500)
+    monkeypatch.setattr(simulate_command, "PART_BATTLES", 500)
     whole, cut = tmp_path / "whole.parquet", tmp_path / "cut.parquet"
     options = ("--duels", 4_000, "--seed", 5, "--workers", 1, "--output")
     command = [sys.executable, "-c", CUT_COMMAND, *map(str, options), str(cut)]
@@ -168,7 +168,7 @@ def test_parts_of_another_simulation_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_damaged_part_is_played_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "PART_BATTLES", 50)
+    monkeypatch.setattr(simulate_command, "PART_BATTLES", 50)
     whole, output = tmp_path / "whole.parquet", tmp_path / "battles.parquet"
     options = ("--duels", 100, "--workers", 1, "--output")
     assert run(*options, whole).exit_code == 0
