@@ -41,7 +41,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         predictor = open_model(load_dex(), options.model_dir or install_version(Path(temporary)))
-        result = evaluate(predictor.features, predictor.score, load_truth(TRUTH))
+        result = evaluate(predictor.features, predictor.score, load_truth(TRUTH, predictor.tables))
     print_evaluation(Console(width=120), predictor.version, result)
     if options.picture:
         draw(result, options.picture)

@@ -232,6 +232,14 @@ def test_every_benchmark_has_its_figures() -> None:
         assert any(f"{command} ".startswith(f"{name}{options} ") for command in commands)
 
 
+def test_the_benchmarks_tell_of_the_shipped_model() -> None:
+    metrics = load_metadata(SHIPPED / shipped_version()).metrics
+    told = " ".join(figure for _, figure, command in benchmark_rows() if "accuracy" in command)
+    for name in ("brier", "brier_floor", "brier_above_floor", "calibration_error", "regret", "regret_noise"):
+        assert f"{metrics[name]:.4f}" in told, name
+    assert f"between {metrics['worst_reply_bias_low']:+.4f} and {metrics['worst_reply_bias_high']:+.4f}" in told
+
+
 def benchmark_rows() -> list[tuple[str, ...]]:
     text = (ROOT / "benchmarks/README.md").read_text()
     return [row for heading in re.findall(r"^## (.+)$", text, re.MULTILINE) for row in rows(text, re.escape(heading))]
