@@ -30,6 +30,7 @@ class Attacks:
     attacker, move, target : (n,) rows of the tables
     accuracy : (n,) chance that a use hits, in [0, 1]
     damage_share : (n,) mean damage of a use that hits, as a share of the target's HP (above 1: overkill)
+    expected_damage : (n,) the same of any use, misses included; 0 where it depends on what the target does (Counter)
     lowest_share, highest_share : (n,) the least and the most that a use that hits does without a critical hit
     knock_out_in_uses : (n, MAX_USES + 1) chance that the target is down after so many hits, from 0 on
     uses_to_knock_out : (n,) mean uses, misses included, in [1, ...)
@@ -41,6 +42,7 @@ class Attacks:
     target: Indices
     accuracy: Floats
     damage_share: Floats
+    expected_damage: Floats
     lowest_share: Floats
     highest_share: Floats
     knock_out_in_uses: Floats
@@ -85,6 +87,7 @@ def attacks(tables: DuelTables, attacker: Indices, move: Indices, target: Indice
         target=target,
         accuracy=accuracy,
         damage_share=mean / hit_points,
+        expected_damage=np.where(halving, 0.5, mean / hit_points) * accuracy * (halving | fixed | (power > 0)),
         lowest_share=damage[0, :, 0] * moves.fewest_hits[move] / hit_points,
         highest_share=damage[0, :, -1] * moves.most_hits[move] / hit_points,
         knock_out_in_uses=by_uses,

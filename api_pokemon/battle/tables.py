@@ -88,7 +88,7 @@ class DuelTables:
     Attributes
     ----------
     form_row, move_row : dict
-        Row by id; a status move has no row.
+        Row by id; a status move, and Struggle, has no row.
     hit_points, attack, defense, special_attack, special_defense, speed : (forms,)
         Stats at level 50.
     effectiveness : (types, forms)
@@ -140,8 +140,8 @@ class DuelTables:
 
 
 def move_table(dex: Dex) -> MoveTable:
-    """The damaging moves of the dex as arrays."""
-    moves = [move for move in dex.moves if move.damaging]
+    """The damaging moves of the dex as arrays; Struggle, which nobody can choose, is none of them."""
+    moves = [move for move in dex.moves if move.damaging and not move.struggle_recoil]
     type_row = {name: row for row, name in enumerate(dex.types)}
 
     def ints(value: Callable[[Move], int]) -> Ints:

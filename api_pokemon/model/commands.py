@@ -1,6 +1,7 @@
 """The commands ``train``, ``evaluate`` and ``tablebase``."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from api_pokemon.model.predictor import open_model
 from api_pokemon.model.registry import TABLEBASE_DIR, install_version
 from api_pokemon.model.tablebase import compile_tablebase
 from api_pokemon.progress import show_steps
-from api_pokemon.settings import Settings
+from api_pokemon.startup import read_settings
 
 BATTLES = Path("data/battles.parquet")
 TRUTH = Path("data/truth")
@@ -32,7 +33,7 @@ def tablebase(
 
     Takes a minute or two of one core. The service does it by itself at its first start.
     """
-    settings = Settings()
+    settings = read_settings()
     folder = model_dir or install_version(settings.data_dir / "models", settings.model_version)
     console = Console(stderr=True)
     predictor = open_model(load_dex(), folder)
@@ -66,31 +67,32 @@ def train(
     from api_pokemon.model.evaluation import evaluate as measure
     from api_pokemon.model.evaluation_report import print_evaluation
     from api_pokemon.model.sample import save_sample
-    from api_pokemon.model.training import feature_rows, fit, read_battles, save_metrics, save_version, to_onnx
+    from api_pokemon.model.training import describe_version, feature_rows, fit, read_battles, staged_version, to_onnx
     from api_pokemon.model.truth import load_truth
 
     console = Console(stderr=True)
-    models_dir = models_dir or Settings().data_dir / "models"
+    models_dir = models_dir or read_settings().data_dir / "models"
     dex = load_dex()
     features = _features(dex)
-    known_truth = load_truth(truth)  # before the long part, so that a missing file is told at once
+    known_truth = load_truth(truth, features.tables)  # before the long part, so that a missing file is told at once
     data = read_battles(battles, features.tables)
     with show_steps(console) as start:
         rows, wins = feature_rows(features, data, start("features"))
-        booster = fit(rows, wins, data.battles, seed, threads or os.cpu_count() or 1, progress=start("trees"))
+        cores = threads or os.cpu_count() or 1
+        booster = fit(rows, wins, data.battles, seed, cores, progress=start("trees"))
         model = to_onnx(booster, rows[:: len(rows) // CHECKED + 1])
-        metadata = save_version(model, battles, int(data.battles.sum()), seed, models_dir)
-        folder = models_dir / metadata.version
-        predictor = open_model(dex, folder)
-        result = measure(features, predictor.score, known_truth)
-        save_metrics(metadata, result.metrics(), folder)
-        if with_tablebase:
-            target = folder / TABLEBASE_DIR
-            compile_tablebase(features, predictor.score, metadata.model_sha256, target, start("tablebase"))
-            predictor.load_tablebase()
-        save_sample(dex, predictor, seed, folder, start("monitored rows"))
+        metadata = describe_version(model, battles, int(data.battles.sum()), seed, cores)
+        with staged_version(model, metadata, models_dir) as folder:
+            predictor = open_model(dex, folder)
+            result = measure(features, predictor.score, known_truth)
+            replace(metadata, metrics=result.metrics()).save(folder)
+            if with_tablebase:
+                target = folder / TABLEBASE_DIR
+                compile_tablebase(features, predictor.score, metadata.model_sha256, target, start("tablebase"))
+                predictor.load_tablebase()
+            save_sample(dex, predictor, seed, folder, start("monitored rows"))
     print_evaluation(Console(), metadata.version, result)
-    console.print(f"Wrote {folder}")
+    console.print(f"Wrote {models_dir / metadata.version}")
 
 
 def evaluate(
@@ -113,15 +115,14 @@ def evaluate(
     from api_pokemon.model.evaluation_report import draw_calibration, print_evaluation
     from api_pokemon.model.truth import load_truth
 
-    settings = Settings()
+    settings = read_settings()
     console = Console(stderr=True)
     if simulate is not None:
         _simulate_truth(truth, simulate, workers or os.cpu_count() or 1, console)
-    known_truth = load_truth(truth)
     predictor = open_model(
         load_dex(), model_dir or install_version(settings.data_dir / "models", settings.model_version)
     )
-    result = measure(predictor.features, predictor.score, known_truth)
+    result = measure(predictor.features, predictor.score, load_truth(truth, predictor.tables))
     print_evaluation(Console(), predictor.version, result)
     draw_calibration(result, picture)
     console.print(f"Wrote {picture}")
@@ -136,7 +137,7 @@ def _simulate_truth(folder: Path, seed: int, workers: int, console: Console) -> 
     tables = _features(dex).tables
     size = TruthSize()
     with show_progress(console, truth_battles(tables, seed, size)) as progress, SimulatorPool(dex, workers) as pool:
-        save_truth(simulate_truth(pool, tables, seed, size, progress.advance), folder)
+        save_truth(simulate_truth(pool, tables, seed, size, progress.advance), folder, tables, seed)
     console.print(f"Wrote {folder}")
 
 

@@ -278,8 +278,7 @@ def _rows(features: FeatureTables, duels: TruthSet) -> tuple[NDArray[np.float32]
 
 
 def _damage(features: FeatureTables, duels: TruthSet) -> Floats:
-    numbers = features.attacks(duels.form_a, duels.move_a, duels.form_b).numbers
-    return numbers.damage_share * numbers.accuracy
+    return features.attacks(duels.form_a, duels.move_a, duels.form_b).numbers.expected_damage
 
 
 def _total_stats(tables: DuelTables) -> Ints:

@@ -162,18 +162,28 @@ class FeatureTables:
         wins[:, doomed[0]] = [[0], [1]]
         turns, ahead = long_run(sides, tie)
         uses, speed, priority = sides["uses_to_knock_out"], sides["speed"], sides["priority"]
-        out[:, 0] = speed[0] / speed[1]
-        out[:, 1] = tie
-        out[:, 2] = priority[0] - priority[1]
-        out[:, 3] = wins[0] + ahead * np.maximum(1 - wins.sum(0), 0)
-        out[:, 4:6] = wins.T
-        out[:, 6] = plain[0] - plain[1]
-        out[:, 7] = uses[0] / uses.sum(0)
-        out[:, 8:10] = returned(sides).T
-        out[:, 10] = sides.fewest_uses
-        out[:, 11:13] = turns.T
-        out[:, 13] = ahead
-        out[:, 14:16] = pp_need(sides, turns).T
+        needs = pp_need(sides, turns)
+        answers = returned(sides)
+        columns = {
+            "speed_ratio": speed[0] / speed[1],
+            "speed_tie": tie,
+            "priority_difference": priority[0] - priority[1],
+            "race": wins[0] + ahead * np.maximum(1 - wins.sum(0), 0),
+            "race_first": wins[0],
+            "race_second": wins[1],
+            "race_plain": plain[0] - plain[1],
+            "uses_ratio": uses[0] / uses.sum(0),
+            "return_share_first": answers[0],
+            "return_share_second": answers[1],
+            "turns": sides.fewest_uses,
+            "turns_first": turns[0],
+            "turns_second": turns[1],
+            "long_run": ahead,
+            "pp_need_first": needs[0],
+            "pp_need_second": needs[1],
+        }
+        for place, name in enumerate(DUEL_FEATURES):
+            out[:, place] = columns[name]
 
     def _by_turn(self, curve: Rows, accuracy: NDArray[np.floating], rhythm: Ints) -> Rows:
         """Chance of a knock-out by each turn, shape (..., TURNS + 1)."""

@@ -166,7 +166,7 @@ class ModelPredictor:
         return Answers(
             win_probability=wins[np.arange(k), best],
             reply=moves_b[best],
-            damage=numbers.damage_share[:k] * numbers.accuracy[:k],
+            damage=numbers.expected_damage[:k],
             uses=numbers.uses_to_knock_out[:k],
             reply_uses=numbers.uses_to_knock_out[k:][best],
         )

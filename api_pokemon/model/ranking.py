@@ -13,6 +13,7 @@ from api_pokemon.errors import NoDamagingMoveError, UnusableMoveError
 from api_pokemon.model.predictor import Answers
 
 OpponentAssumption = Literal["given_moves", "worst_of_learnset"]
+Unranked = Literal["status", "last_resort"]
 MovesFirst = Literal["attacker", "opponent", "either"]
 
 
@@ -61,10 +62,10 @@ class RankedMove:
 
 @dataclass(frozen=True, slots=True)
 class UnrankedMove:
-    """A move that decides no duel by itself, and why."""
+    """A move that decides no duel by itself, or that nobody can choose (Struggle), and why."""
 
     move: Move
-    reason: Literal["status"]
+    reason: Unranked
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +120,12 @@ class MoveRanker:
         self._require_damaging(form_a, row_a)
         self._require_damaging(form_b, row_b)
         named = tuple({move.id: move for move in map(dex.find_move, moves)}.values())
-        ranked = [move for move in named if move.damaging]
+        ranked = [move for move in named if move.id in tables.move_row]
         if not ranked:
             names = ", ".join(move.name for move in named)
-            raise NoDamagingMoveError(f"Only status moves were given ({names}); give at least one damaging move.")
+            raise NoDamagingMoveError(
+                f"None of the given moves can win a duel ({names}); give at least one damaging move."
+            )
         rows = self._rows(ranked)
         replies = None if moves_b is None else self._rows(self._replies(moves_b))
         answers = self._predictor.answer(row_a, rows, row_b, replies)
@@ -131,7 +134,7 @@ class MoveRanker:
             form_b=form_b,
             opponent_assumption="worst_of_learnset" if moves_b is None else "given_moves",
             moves=self._ranked(form_a, form_b, ranked, answers),
-            unranked=tuple(UnrankedMove(move, "status") for move in named if not move.damaging),
+            unranked=tuple(_unranked(move) for move in named if move.id not in tables.move_row),
         )
 
     def _rows(self, moves: Sequence[Move]) -> NDArray[np.intp]:
@@ -140,10 +143,9 @@ class MoveRanker:
     def _replies(self, names: Sequence[str]) -> list[Move]:
         replies = list({move.id: move for move in map(self._dex.find_move, names)}.values())
         for move in replies:
-            if not move.damaging:
-                raise UnusableMoveError(
-                    f"{move.name} is a status move, which decides no duel; give damaging moves for the opponent."
-                )
+            if move.id not in self._tables.move_row:
+                kind = "used only when no other is left" if move.damaging else "a status move, which decides no duel"
+                raise UnusableMoveError(f"{move.name} is {kind}; give damaging moves for the opponent.")
         return replies
 
     def _require_damaging(self, form: Form, row: int) -> None:
@@ -178,6 +180,10 @@ class MoveRanker:
         ]
         ranked.sort(key=lambda item: item.win_probability, reverse=True)
         return tuple(ranked)
+
+
+def _unranked(move: Move) -> UnrankedMove:
+    return UnrankedMove(move, "last_resort" if move.damaging else "status")
 
 
 def _moves_first(move: Move, speed: int, reply: Move, reply_speed: int) -> MovesFirst:

@@ -73,7 +73,7 @@ def compile_tablebase(
     win = _all_wins(tables, features, every, score, progress)
     worst_win, worst_reply = _worst_replies(tables, win)
     shape = (len(tables.pair_form), len(tables.form_ids))
-    damage = (every.numbers.damage_share * every.numbers.accuracy).reshape(shape).astype(np.float32)
+    damage = every.numbers.expected_damage.reshape(shape).astype(np.float32)
     uses = every.numbers.uses_to_knock_out.reshape(shape).astype(np.float32)
     arrays: tuple[NDArray[np.generic], ...] = (win, worst_win, worst_reply, damage, uses)
     staged = Path(tempfile.mkdtemp(prefix=".tablebase-", dir=target.parent))
@@ -84,9 +84,12 @@ def compile_tablebase(
         manifest = {"model_sha256": model_sha256, "pairs": len(win), "sha256": hashes}
         (staged / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         staged.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        staged.rename(target)
+        shutil.rmtree(target, ignore_errors=True)
+        try:
+            staged.rename(target)
+        except OSError:  # another process has just finished the same work
+            if not (target / MANIFEST_FILE).is_file():
+                raise
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 

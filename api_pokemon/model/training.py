@@ -1,14 +1,16 @@
 """From battles to a model version."""
 
 import hashlib
+import shutil
 import subprocess
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
-import pyarrow.parquet as pq
 import xgboost
 from numpy.typing import NDArray
 from onnxmltools import convert_xgboost
@@ -16,6 +18,7 @@ from onnxmltools.convert.common.data_types import FloatTensorType
 
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.errors import ModelError
+from api_pokemon.model.duel_file import read_duels
 from api_pokemon.model.features import FEATURES, FeatureTables
 from api_pokemon.model.predictor import OnnxScore
 from api_pokemon.model.registry import DUEL_RULES, MODEL_FILE, ModelMetadata, file_sha256
@@ -69,17 +72,9 @@ def read_battles(path: Path, tables: DuelTables) -> Battles:
         The file cannot be read, or names forms or moves that cannot duel.
     """
     try:
-        table = pq.read_table(path)
-        columns = {
-            name: table[name].to_numpy() for name in ("form_a", "move_a", "form_b", "move_b", "battles", "wins_a")
-        }
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{path} cannot be read as battles ({error}); make it with `api-pokemon simulate`.") from error
-    rows = {
-        name: _rows_of(columns[name], tables.form_row if name.startswith("form") else tables.move_row, path)
-        for name in ("form_a", "move_a", "form_b", "move_b")
-    }
-    return Battles(**rows, battles=columns["battles"].astype(np.int64), wins_a=columns["wins_a"].astype(np.int64))
+        return Battles(**read_duels(path, tables, ("battles", "wins_a")))
+    except ModelError as error:
+        raise ModelError(f"{error} Make battles with `api-pokemon simulate`.") from error
 
 
 def feature_rows(
@@ -136,11 +131,11 @@ def to_onnx(booster: xgboost.Booster, rows: NDArray[np.float32]) -> bytes:
     return bytes(model)
 
 
-def save_version(model: bytes, battles_path: Path, battles: int, seed: int, models_dir: Path) -> ModelMetadata:
-    """Write a version's folder, ``<models_dir>/<date>-<hash of the model>``, without its metrics yet."""
+def describe_version(model: bytes, battles_path: Path, battles: int, seed: int, threads: int) -> ModelMetadata:
+    """Metadata of a new version, ``<date>-<hash of the model>``, without its metrics yet."""
     now = datetime.now(UTC)
     model_sha256 = hashlib.sha256(model).hexdigest()
-    metadata = ModelMetadata(
+    return ModelMetadata(
         version=f"{now:%Y%m%d}-{model_sha256[:8]}",
         created=now.isoformat(timespec="seconds"),
         commit=_commit(),
@@ -149,27 +144,25 @@ def save_version(model: bytes, battles_path: Path, battles: int, seed: int, mode
         model_sha256=model_sha256,
         duel_rules=DUEL_RULES,
         features=FEATURES,
-        hyper_parameters={**HYPER_PARAMETERS, "trees": TREES, "seed": seed},
+        hyper_parameters={**HYPER_PARAMETERS, "trees": TREES, "seed": seed, "threads": threads},
     )
-    folder = models_dir / metadata.version
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MODEL_FILE).write_bytes(model)
-    metadata.save(folder)
-    return metadata
 
 
-def save_metrics(metadata: ModelMetadata, metrics: Mapping[str, float], folder: Path) -> None:
-    """Write the version's metrics into its metadata."""
-    replace(metadata, metrics=dict(metrics)).save(folder)
+@contextmanager
+def staged_version(model: bytes, metadata: ModelMetadata, models_dir: Path) -> Iterator[Path]:
+    """A folder to complete the version in; it gets the version's name when the block ends well, else it goes.
 
-
-def _rows_of(ids: NDArray[np.integer], row: Mapping[int, int], path: Path) -> NDArray[np.intp]:
-    table = np.full(max(max(row), int(ids.max(initial=0))) + 1, -1, dtype=np.intp)
-    table[list(row)] = list(row.values())
-    rows: NDArray[np.intp] = table[ids]
-    if (rows < 0).any():
-        raise ModelError(f"{path} holds the id {ids[rows < 0][0]}, which is no form, or no damaging move.")
-    return rows
+    A folder of the same version, which can only be of the same training, is replaced.
+    """
+    models_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".train-", dir=models_dir) as staged:
+        folder = Path(staged) / metadata.version
+        folder.mkdir()
+        (folder / MODEL_FILE).write_bytes(model)
+        metadata.save(folder)
+        yield folder
+        shutil.rmtree(models_dir / metadata.version, ignore_errors=True)
+        folder.rename(models_dir / metadata.version)
 
 
 def _commit() -> str:

@@ -11,6 +11,7 @@ Three sets, as parquet files in one folder:
     are played again, so that the minimum over noisy shares does not pass for the truth.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from api_pokemon.battle.simulator import SimulatorPool
+from api_pokemon.battle.simulator import RULES_VERSION, SimulatorPool, Tally
+from api_pokemon.battle.simulator.setup import simulator_version
 from api_pokemon.battle.split import held_out
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.errors import ModelError
+from api_pokemon.model.duel_file import DUEL_COLUMNS, read_duels, to_ids
 
 SETS = ("duels", "choices", "replies")
 MOVES = 4
@@ -105,16 +108,19 @@ def truth_battles(tables: DuelTables, seed: int, size: TruthSize) -> int:
     return first + size.again * requests * MOST_NEAR
 
 
-def save_truth(truth: Truth, folder: Path) -> None:
-    """Write the three files."""
+def save_truth(truth: Truth, folder: Path, tables: DuelTables, seed: int) -> None:
+    """Write the three files, with forms and moves by id, and how they were made."""
     folder.mkdir(parents=True, exist_ok=True)
+    made_by = json.dumps({"simulator": simulator_version(), "rules": RULES_VERSION, "seed": seed})
     for name in SETS:
         subset: TruthSet = getattr(truth, name)
-        columns = {field: pa.array(getattr(subset, field).astype(np.uint16)) for field in TruthSet.__slots__}
-        pq.write_table(pa.table(columns), folder / f"{name}.parquet", compression="zstd", compression_level=19)
+        columns = to_ids({field: getattr(subset, field) for field in TruthSet.__slots__}, tables)
+        table = pa.table({field: pa.array(values, pa.uint16()) for field, values in columns.items()})
+        table = table.replace_schema_metadata({"api_pokemon.truth": made_by})
+        pq.write_table(table, folder / f"{name}.parquet", compression="zstd", compression_level=19)
 
 
-def load_truth(folder: Path) -> Truth:
+def load_truth(folder: Path, tables: DuelTables) -> Truth:
     """Read what `save_truth` wrote.
 
     Raises
@@ -122,17 +128,11 @@ def load_truth(folder: Path) -> Truth:
     ModelError
         A file is missing, or is none of these.
     """
-    sets = []
-    for name in SETS:
-        path = folder / f"{name}.parquet"
-        try:
-            table = pq.read_table(path)
-            sets.append(TruthSet(**{field: table[field].to_numpy().astype(np.int64) for field in TruthSet.__slots__}))
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(
-                f"{path} cannot be read as truth ({error}); make it with `api-pokemon evaluate --simulate SEED`."
-            ) from error
-    return Truth(*sets)
+    numbers = tuple(field for field in TruthSet.__slots__ if field not in DUEL_COLUMNS)
+    try:
+        return Truth(*(TruthSet(**read_duels(folder / f"{name}.parquet", tables, numbers)) for name in SETS))
+    except ModelError as error:
+        raise ModelError(f"{error} Make the truth with `api-pokemon evaluate --simulate SEED`.") from error
 
 
 def _plans(tables: DuelTables, rng: np.random.Generator, size: TruthSize) -> tuple[Ints, Ints, Ints]:
@@ -202,15 +202,21 @@ def _play(
     form_ids, move_ids = np.array(tables.form_ids), np.array(tables.moves.ids)
     situation, form_a, move_a, form_b, move_b = plan.T
     duels = np.column_stack([form_ids[form_a], move_ids[move_a], form_ids[form_b], move_ids[move_b]]).astype(np.uint16)
-    wins = pool.play(duels, seed, battles, on_progress=played).wins_a.astype(np.int64)
+    wins = _wins(pool.play(duels, seed, battles, on_progress=played))
     times_again, wins_again = np.zeros(len(plan), dtype=np.int64), np.zeros(len(plan), dtype=np.int64)
     if again:
         chosen = _near_worst(situation, move_a, wins / battles) if near_worst else np.ones(len(plan), dtype=np.bool_)
         times_again[chosen] = again
-        wins_again[chosen] = pool.play(duels[chosen], seed + 1, again, on_progress=played).wins_a
+        wins_again[chosen] = _wins(pool.play(duels[chosen], seed + 1, again, on_progress=played))
     return TruthSet(
         situation, form_a, move_a, form_b, move_b, np.full(len(plan), battles), wins, times_again, wins_again
     )
+
+
+def _wins(tally: Tally) -> Ints:
+    if tally.draws.any():
+        raise ModelError("A simulated duel ended in a draw, which says nothing about who wins.")
+    return tally.wins_a.astype(np.int64)
 
 
 def _near_worst(situation: Ints, move: Ints, share: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -15,7 +15,11 @@ _REASONS: Final[dict[str, dict[Language, str]]] = {
     "status": {
         "en": "A status move does no damage, so it cannot win a duel by itself.",
         "fr": "Une capacité de statut n'inflige pas de dégâts : elle ne peut pas gagner un duel à elle seule.",
-    }
+    },
+    "last_resort": {
+        "en": "Nobody can choose it: a Pokémon uses it only when no other move is left.",
+        "fr": "On ne peut pas la choisir : un Pokémon ne l'utilise que lorsqu'il ne lui reste rien d'autre.",
+    },
 }
 
 

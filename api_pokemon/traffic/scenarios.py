@@ -58,7 +58,7 @@ def uniform(dex: Dex, random: Random) -> Iterator[Call]:
     10038 1 ('Léchouille', 'Onde Folie', 'Frappe Atlas', 'Griffe')
     """
     fighters = [form for form in dex.forms if dex.can_duel(form)]
-    attacks = [move for move in dex.moves if move.damaging]
+    attacks = [move for move in dex.moves if move.damaging and not move.struggle_recoil]
     while True:
         form_a, form_b = random.choice(fighters), random.choice(fighters)
         moves = _some_moves(dex, form_a, random)

@@ -15,7 +15,15 @@ from api_pokemon.cli import app
 from api_pokemon.dex import Dex, load_dex
 from api_pokemon.model import ModelPredictor, open_model
 from api_pokemon.model.features import FeatureTables, Rows
-from api_pokemon.model.training import Battles, feature_rows, fit, read_battles, save_version, to_onnx
+from api_pokemon.model.training import (
+    Battles,
+    describe_version,
+    feature_rows,
+    fit,
+    read_battles,
+    staged_version,
+    to_onnx,
+)
 
 ROOT = Path(__file__).parents[2]
 BATTLES = ROOT / "data" / "battles.parquet"
@@ -68,7 +76,9 @@ def trained(battles_file: Path, features: FeatureTables, tmp_path_factory: pytes
     rows, wins = feature_rows(features, battles)
     booster = fit(rows, wins, battles.battles, SEED, threads=1, trees=TREES)
     onnx = to_onnx(booster, rows)
-    metadata = save_version(onnx, battles_file, int(battles.battles.sum()), SEED, models_dir)
+    metadata = describe_version(onnx, battles_file, int(battles.battles.sum()), SEED, threads=1)
+    with staged_version(onnx, metadata, models_dir):
+        pass
     return Trained(battles, rows, wins, booster, onnx, models_dir / metadata.version)
 
 

@@ -155,8 +155,8 @@ def test_baselines_by_hand(dex: Dex, features: FeatureTables, tables: DuelTables
 
 
 @pytest.fixture(scope="module")
-def truth() -> Truth:
-    return load_truth(TRUTH)
+def truth(tables: DuelTables) -> Truth:
+    return load_truth(TRUTH, tables)
 
 
 @pytest.fixture(scope="module")

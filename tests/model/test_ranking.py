@@ -75,12 +75,17 @@ def test_given_moves_are_the_only_replies(ranker: MoveRanker) -> None:
 
 
 def test_unlearnable_moves_are_ranked_and_marked(ranker: MoveRanker) -> None:
-    ranking = ranker.rank(BULBASAUR, PIKACHU, ["Surf", "Tackle", "Struggle"])
-    assert {ranked.move.name: ranked.learnable for ranked in ranking.moves} == {
-        "Surf": False,
-        "Tackle": True,
-        "Struggle": False,
-    }
+    ranking = ranker.rank(BULBASAUR, PIKACHU, ["Surf", "Tackle", "Struggle", "Growl"])
+    assert {ranked.move.name: ranked.learnable for ranked in ranking.moves} == {"Surf": False, "Tackle": True}
+    assert [(unranked.move.name, unranked.reason) for unranked in ranking.unranked] == [
+        ("Struggle", "last_resort"),
+        ("Growl", "status"),
+    ]
+
+
+def test_struggle_is_nobodys_reply(ranker: MoveRanker) -> None:
+    with pytest.raises(UnusableMoveError, match="Struggle is used only when no other is left"):
+        ranker.rank(BULBASAUR, PIKACHU, ["Tackle"], ["Struggle"])
 
 
 def test_numbers_of_a_ranked_move(ranker: MoveRanker) -> None:
@@ -135,7 +140,7 @@ def test_an_immune_target(ranker: MoveRanker) -> None:
         (
             (1, 4, ["Growl", "Toxic"]),
             NoDamagingMoveError,
-            "Only status moves were given (Growl, Toxic); give at least one damaging move.",
+            "None of the given moves can win a duel (Growl, Toxic); give at least one damaging move.",
         ),
         (
             (11, 4, ["Tackle"]),

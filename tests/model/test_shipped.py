@@ -29,7 +29,7 @@ def shipped(dex: Dex, folder: Path) -> ModelPredictor:
 
 @pytest.fixture(scope="module")
 def result(shipped: ModelPredictor) -> Evaluation:
-    return evaluate(shipped.features, shipped.score, load_truth(TRUTH))
+    return evaluate(shipped.features, shipped.score, load_truth(TRUTH, shipped.tables))
 
 
 def test_one_version_ships_and_is_small() -> None:

@@ -1,7 +1,6 @@
 """Training: what is read, what is made, and that it is made the same way again."""
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,11 @@ from api_pokemon.model.registry import DUEL_RULES, load_metadata
 from api_pokemon.model.training import (
     HYPER_PARAMETERS,
     Battles,
+    describe_version,
     feature_rows,
     fit,
     read_battles,
-    save_metrics,
-    save_version,
+    staged_version,
     to_onnx,
 )
 from tests.model.conftest import BATTLES, SEED, TREES, Trained
@@ -36,22 +35,23 @@ def write(path: Path, **columns: list[int]) -> Path:
 def test_ids_become_rows(tables: DuelTables, tmp_path: Path) -> None:
     path = write(
         tmp_path / "battles.parquet",
-        form_a=[1, 10100], move_a=[33, 85], form_b=[25, 809], move_b=[98, 165], battles=[1, 5], wins_a=[0, 4],
+        form_a=[1, 10100], move_a=[33, 85], form_b=[25, 809], move_b=[98, 200], battles=[1, 5], wins_a=[0, 4],
     )  # fmt: skip
     battles = read_battles(path, tables)
     assert [tables.form_ids[row] for row in (*battles.form_a, *battles.form_b)] == [1, 10100, 25, 809]
-    assert [tables.moves.ids[row] for row in (*battles.move_a, *battles.move_b)] == [33, 85, 98, 165]
+    assert [tables.moves.ids[row] for row in (*battles.move_a, *battles.move_b)] == [33, 85, 98, 200]
     assert (battles.battles.tolist(), battles.wins_a.tolist()) == ([1, 5], [0, 4])
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("form_a", 0), ("form_b", 152), ("form_a", 65535), ("move_a", 45), ("move_b", 0)]
+    ("column", "value"),
+    [("form_a", 0), ("form_b", 152), ("form_a", 65535), ("move_a", 45), ("move_b", 0), ("move_b", 165)],
 )
 def test_ids_that_cannot_duel_are_named(tables: DuelTables, tmp_path: Path, column: str, value: int) -> None:
     columns = {"form_a": [1, 1], "move_a": [33, 33], "form_b": [4, 4], "move_b": [10, 10], "battles": [1, 1]}
     columns[column] = [columns[column][0], value]
     path = write(tmp_path / "battles.parquet", **columns, wins_a=[1, 0])
-    with pytest.raises(ModelError, match=rf"battles\.parquet holds the id {value}, which is no form, or no damaging"):
+    with pytest.raises(ModelError, match=rf"battles\.parquet holds the id {value}, which is no form, or no move"):
         read_battles(path, tables)
 
 
@@ -59,8 +59,15 @@ def test_what_holds_no_battles_is_named_with_the_remedy(tables: DuelTables, tmp_
     other = write(tmp_path / "other.parquet", form_a=[1])
     (tmp_path / "text.parquet").write_text("no parquet")
     for path in (other, tmp_path / "text.parquet", tmp_path / "absent.parquet"):
-        with pytest.raises(ModelError, match=rf"{path} cannot be read as battles .*`api-pokemon simulate`"):
+        with pytest.raises(ModelError, match=rf"{path} cannot be read: .*`api-pokemon simulate`"):
             read_battles(path, tables)
+
+
+def test_draws_are_no_label(tables: DuelTables, tmp_path: Path) -> None:
+    columns = {"form_a": [1], "move_a": [33], "form_b": [4], "move_b": [10], "battles": [2], "wins_a": [1]}
+    path = write(tmp_path / "battles.parquet", **columns, draws=[1])
+    with pytest.raises(ModelError, match="tells of draws"):
+        read_battles(path, tables)
 
 
 def test_every_battle_is_told_from_the_side_that_moves_first(features: FeatureTables, trained: Trained) -> None:
@@ -129,16 +136,21 @@ def test_a_version_says_what_it_was_made_from(trained: Trained, battles_file: Pa
     assert metadata.data_sha256 == hashlib.sha256(battles_file.read_bytes()).hexdigest()
     assert (metadata.battles, metadata.duel_rules, metadata.features) == (10_000, DUEL_RULES, FEATURES)
     assert metadata.hyper_parameters.items() >= HYPER_PARAMETERS.items()
-    assert metadata.hyper_parameters["seed"] == SEED
+    assert (metadata.hyper_parameters["seed"], metadata.hyper_parameters["threads"]) == (SEED, 1)
     assert metadata.metrics == {}
 
 
-def test_metrics_are_added(trained: Trained, battles_file: Path, tmp_path: Path) -> None:
-    metadata = save_version(trained.onnx, battles_file, 10_000, SEED, tmp_path)
-    folder = tmp_path / metadata.version
-    before = json.loads((folder / "metadata.json").read_text())
-    save_metrics(metadata, {"brier": 0.25}, folder)
-    assert json.loads((folder / "metadata.json").read_text()) == {**before, "metrics": {"brier": 0.25}}
+def test_a_version_appears_whole_or_not_at_all(trained: Trained, battles_file: Path, tmp_path: Path) -> None:
+    metadata = describe_version(trained.onnx, battles_file, 10_000, SEED, threads=1)
+    with pytest.raises(KeyboardInterrupt), staged_version(trained.onnx, metadata, tmp_path):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    for text in ("first", "second"):  # a second training of the same replaces the first
+        with staged_version(trained.onnx, metadata, tmp_path) as folder:
+            (folder / "more").write_text(text)
+        assert [path.name for path in tmp_path.iterdir()] == [metadata.version]
+        assert (tmp_path / metadata.version / "more").read_text() == text
+    assert load_metadata(tmp_path / metadata.version) == metadata
 
 
 def test_no_committed_battle_is_between_held_out_forms() -> None:

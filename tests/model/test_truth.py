@@ -33,8 +33,8 @@ SMALL = TruthSize(duels=20, choices=8, replies=3, battles=5, again=7)
 
 
 @pytest.fixture(scope="module")
-def committed() -> Truth:
-    return load_truth(TRUTH)
+def committed(tables: DuelTables) -> Truth:
+    return load_truth(TRUTH, tables)
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +75,16 @@ def test_the_committed_truth_is_large_enough(committed: Truth) -> None:
     assert len(np.unique(committed.replies.situation)) == 300
 
 
-def test_truth_survives_its_files(committed: Truth, tmp_path: Path) -> None:
-    save_truth(committed, tmp_path / "truth")
-    assert same(load_truth(tmp_path / "truth"), committed)
+def test_truth_survives_its_files(committed: Truth, tables: DuelTables, tmp_path: Path) -> None:
+    save_truth(committed, tmp_path / "truth", tables, 2)
+    assert same(load_truth(tmp_path / "truth", tables), committed)
 
 
 @pytest.mark.parametrize("harm", ["absent", "no parquet", "a column short"])
-def test_a_file_that_is_no_truth_is_named_with_the_remedy(committed: Truth, tmp_path: Path, harm: str) -> None:
-    save_truth(committed, tmp_path)
+def test_a_file_that_is_no_truth_is_named_with_the_remedy(
+    committed: Truth, tables: DuelTables, tmp_path: Path, harm: str
+) -> None:
+    save_truth(committed, tmp_path, tables, 2)
     path = tmp_path / "choices.parquet"
     if harm == "absent":
         path.unlink()
@@ -90,8 +92,8 @@ def test_a_file_that_is_no_truth_is_named_with_the_remedy(committed: Truth, tmp_
         path.write_text("no parquet")
     else:
         pq.write_table(pa.table({"situation": [1]}), path)
-    with pytest.raises(ModelError, match=rf"{path} cannot be read as truth .*`api-pokemon evaluate --simulate SEED`"):
-        load_truth(tmp_path)
+    with pytest.raises(ModelError, match=rf"{path} cannot be read: .*`api-pokemon evaluate --simulate SEED`"):
+        load_truth(tmp_path, tables)
 
 
 def test_what_is_simulated(small: tuple[Truth, list[int]], tables: DuelTables) -> None:

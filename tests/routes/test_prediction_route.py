@@ -228,7 +228,7 @@ BAD_DUELS: list[tuple[object, int, str, str]] = [
         duel(available_moves=["Growl", "Toxic"]),
         422,
         "no-damaging-move",
-        "Only status moves were given (Growl, Toxic); give at least one damaging move.",
+        "None of the given moves can win a duel (Growl, Toxic); give at least one damaging move.",
     ),
     (
         duel(pokemon_a_id=METAPOD),
