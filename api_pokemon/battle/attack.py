@@ -72,10 +72,10 @@ def attacks(tables: DuelTables, attacker: Indices, move: Indices, target: Indice
     fixed = moves.is_fixed[move]
     if fixed.any():
         damage[:, fixed] = _fixed_damage(tables, move[fixed], target[fixed]) * (multiplier[fixed] > 0)[:, None]
-    mean_rolls = damage.sum(-1) / ROLLS
-    mean = (mean_rolls[0] + moves.critical_chance[move] * (mean_rolls[1] - mean_rolls[0])) * moves.hits[move]
+    means = damage.sum(-1) / ROLLS
+    mean = (means[0] + moves.critical_chance[move] * (means[1] - means[0])) * moves.hits[move]
     accuracy = moves.accuracy[move] * (multiplier > 0)
-    by_uses = _knock_out_by_uses(moves, move, damage, hit_points)
+    by_uses = _knock_out_by_uses(moves, move, damage, means, hit_points)
     halving = moves.halves[move]
     if halving.any():
         by_uses[halving] = _knock_out_by_halving(hit_points[halving])
@@ -104,13 +104,12 @@ def _fixed_damage(tables: DuelTables, move: Indices, target: Indices) -> Ints:
     return np.where(tables.moves.one_hit[move][:, None], tables.hit_points[target][:, None], spread)
 
 
-def _knock_out_by_uses(moves: MoveTable, move: Indices, damage: Ints, hit_points: Ints) -> Floats:
+def _knock_out_by_uses(moves: MoveTable, move: Indices, damage: Ints, means: Floats, hit_points: Ints) -> Floats:
     """Chance that the target is down after 0 … MAX_USES uses that hit; shape (n, MAX_USES + 1).
 
     One use of a single-hit move is exact. Sums of rolls are taken as normal, given the number of critical hits, which
     is good to about 0.01.
     """
-    means = damage.sum(-1) / ROLLS
     variances = (damage * damage).sum(-1) / ROLLS - means * means
     (mean, mean_critical), (variance, variance_critical) = means[:, :, None, None], variances[:, :, None, None]
     hits = (_USES * moves.hits[move][:, None])[:, None]

@@ -27,7 +27,7 @@ from api_pokemon.model.race import (
 )
 
 DUEL_FEATURES = (
-    "speed_ratio", "speed_tie", "priority_difference", "race", "race_first", "race_second", "race_plain",
+    "speed_ratio", "speed_tie", "priority_difference", "race", "race_first", "race_second",
     "uses_ratio", "return_share_first", "return_share_second", "turns", "turns_first", "turns_second", "long_run",
     "pp_need_first", "pp_need_second",
 )  # fmt: skip
@@ -52,7 +52,6 @@ class AttackRows:
     numbers : the attacks themselves
     columns : (n, len(COLUMN)) float32, the features, then what only the formulas need
     curve : (n, MAX_USES + 1) float32, chance of a knock-out after so many hits
-    curve_by_turn : (n, TURNS + 1) float32, chance of a knock-out by each turn at the attack's own accuracy
     order : (n,) larger moves first; equal is a speed tie
     tie_break : (n,) decides who is told first in a speed tie
     """
@@ -60,7 +59,6 @@ class AttackRows:
     numbers: Attacks
     columns: Rows
     curve: Rows
-    curve_by_turn: Rows
     order: Ints
     tie_break: Ints
 
@@ -110,7 +108,6 @@ class FeatureTables:
             numbers=numbers,
             columns=columns,
             curve=curve,
-            curve_by_turn=self._by_turn(curve, numbers.accuracy, moves.rhythm[move]),
             order=moves.priority[move] * 1024 + tables.speed[attacker],
             tie_break=attacker * 1024 + move,
         )
@@ -155,8 +152,7 @@ class FeatureTables:
         self, out: Rows, sides: Sides, attack_rows: AttackRows, index: Indices, tie: NDArray[np.bool_]
     ) -> None:
         """Fill the columns of ``DUEL_FEATURES``."""
-        by_turn = self._by_turn(attack_rows.curve[index], *hindered(sides))
-        wins, plain = np.moveaxis(race(np.stack([by_turn, attack_rows.curve_by_turn[index]], axis=1), tie), 1, 0)
+        wins = race(self._by_turn(attack_rows.curve[index], *hindered(sides)), tie)
         doomed = sides["self_destruct"] > 0  # whoever uses it loses, the first one first
         wins[:, doomed[1]] = [[1], [0]]
         wins[:, doomed[0]] = [[0], [1]]
@@ -171,7 +167,6 @@ class FeatureTables:
             "race": wins[0] + ahead * np.maximum(1 - wins.sum(0), 0),
             "race_first": wins[0],
             "race_second": wins[1],
-            "race_plain": plain[0] - plain[1],
             "uses_ratio": uses[0] / uses.sum(0),
             "return_share_first": answers[0],
             "return_share_second": answers[1],

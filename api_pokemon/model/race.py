@@ -87,7 +87,8 @@ class Sides:
         self.fewest_uses = self["uses_to_knock_out"].min(0)
         flinched = self["flinch"][0] * self.accuracy[0] * (self.rhythm[0] == 0)
         # A flinch takes the turn of the second only: the first has moved.
-        self.not_flinched = np.stack([np.ones_like(flinched), 1 - flinched])
+        self.not_flinched = np.ones_like(self.accuracy)
+        self.not_flinched[1] -= flinched
 
     def __getitem__(self, name: str) -> Rows:
         return self._columns[..., COLUMN[name]]
@@ -114,18 +115,18 @@ def race(by_turn: Rows, tie: NDArray[np.bool_]) -> Rows:
 
     Parameters
     ----------
-    by_turn : (2, ..., n, turns + 1)
+    by_turn : (2, n, turns + 1)
         Chance of a knock-out by each turn.
     tie : (n,)
         Whether a coin decides who strikes first in a turn.
 
     Returns
     -------
-    Shape (2, ..., n).
+    Shape (2, n).
     """
     now = by_turn[..., 1:] - by_turn[..., :-1]
     standing = 1 - by_turn
-    wins = np.stack([(now[0] * standing[1, ..., :-1]).sum(-1), (now[1] * standing[0, ..., 1:]).sum(-1)])
+    wins = np.stack([(now[0] * standing[1, :, :-1]).sum(-1), (now[1] * standing[0, :, 1:]).sum(-1)])
     if tie.any():
         same_turn = 0.5 * tie * (now[0] * now[1]).sum(-1)
         wins[0] -= same_turn
@@ -195,7 +196,7 @@ def _lost_per_turn(sides: Sides) -> Rows:
     hits = planned * _uninterrupted(sides.not_flinched, sides.rhythm)
     struck = 1 - np.exp(sides.never_of_hit * (hits * half)[..., None])
     paralysed, burned, poisoned = struck[..., 0], struck[..., 1], struck[..., 2]
-    acting = np.maximum(1 - (struck * PREVENTS).sum(-1), 0.05)[::-1] * sides.not_flinched
+    acting = np.maximum(1 - struck @ PREVENTS, 0.05)[::-1] * sides.not_flinched
     seeded = (sides.case == _SAPPY_SEED) * hits / 8
     lost = sides["damage_share"] * planned * _uninterrupted(acting, sides.rhythm)
     lost = lost * _strength(sides, hits, half, paralysed, burned, poisoned)

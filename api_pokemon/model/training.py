@@ -39,7 +39,7 @@ HYPER_PARAMETERS: Mapping[str, float | int | str] = {
     "colsample_bytree": 0.6,
     "lambda": 10,
 }
-TREES = 150
+TREES = 120
 
 Progress = Callable[[int, int], None]
 
