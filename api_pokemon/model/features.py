@@ -152,7 +152,7 @@ class FeatureTables:
         self, out: Rows, sides: Sides, attack_rows: AttackRows, index: Indices, tie: NDArray[np.bool_]
     ) -> None:
         """Fill the columns of ``DUEL_FEATURES``."""
-        wins = race(self._by_turn(attack_rows.curve[index], *hindered(sides)), tie)
+        wins = race(self.by_turn(attack_rows.curve[index], *hindered(sides)), tie)
         doomed = sides["self_destruct"] > 0  # whoever uses it loses, the first one first
         wins[:, doomed[1]] = [[1], [0]]
         wins[:, doomed[0]] = [[0], [1]]
@@ -180,8 +180,16 @@ class FeatureTables:
         for place, name in enumerate(DUEL_FEATURES):
             out[:, place] = columns[name]
 
-    def _by_turn(self, curve: Rows, accuracy: NDArray[np.floating], rhythm: Ints) -> Rows:
-        """Chance of a knock-out by each turn, shape (..., TURNS + 1)."""
+    def by_turn(self, curve: Rows, accuracy: NDArray[np.floating], rhythm: Ints) -> Rows:
+        """Chance of a knock-out by each turn, shape (..., TURNS + 1).
+
+        Parameters
+        ----------
+        curve : (..., MAX_USES + 1)
+            Chance of a knock-out after so many hits.
+        accuracy, rhythm : (...)
+            Chance that a use hits; row of ``RHYTHMS``.
+        """
         step = np.rint(accuracy * ACCURACY_STEPS).astype(np.intp)
         hits = self._hits_by_turn[step, rhythm]  # (..., TURNS + 1, MAX_USES + 1)
         return np.asarray(np.matvec(hits, curve))

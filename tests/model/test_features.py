@@ -27,7 +27,7 @@ def random_duels(tables: DuelTables, count: int, seed: int) -> tuple[NDArray[np.
 def test_every_pair_against_every_form_is_finite(features: FeatureTables, tables: DuelTables) -> None:
     every = every_attack(features)
     assert len(every.columns) == len(tables.pair_form) * len(tables.form_ids)
-    for numbers in (every.columns, every.curve, every.curve_by_turn):
+    for numbers in (every.columns, every.curve):
         assert np.isfinite(numbers).all()
 
 
@@ -120,11 +120,13 @@ def test_curves_by_turn_are_those_of_the_simulator(dex: Dex, features: FeatureTa
         results = pool.play_battles(np.array(attacks, dtype=np.uint16)[numbers], seeds)
     results = results.reshape(len(attacks), BATTLES, 4)
     won, turn = results[:, :, 0] == A_WINS, results[:, :, 1]
-    curves = features.attacks(
+    moves = np.array([tables.move_row[move] for _, move, *_ in attacks])
+    told = features.attacks(
         np.array([tables.form_row[form_a] for form_a, *_ in attacks]),
-        np.array([tables.move_row[move] for _, move, *_ in attacks]),
+        moves,
         np.array([tables.form_row[form_b] for *_, form_b, _ in attacks]),
-    ).curve_by_turn
+    )
+    curves = features.by_turn(told.curve, told.numbers.accuracy, tables.moves.rhythm[moves])
     for row, (name, (*_, error)) in enumerate(CURVES.items()):
         shares = np.array([(won[row] & (turn[row] <= last)).mean() for last in range(11)])
         chances = curves[row, :11]
