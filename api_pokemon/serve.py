@@ -1,5 +1,6 @@
 """``api-pokemon serve``: one process that answers requests."""
 
+import asyncio
 import logging
 import os
 import socket
@@ -25,8 +26,16 @@ from api_pokemon.startup import (
 
 logger = logging.getLogger(__name__)
 
-_DRAIN_SECONDS = 3
-"""Time for requests in flight once the service is to stop; the supervisor allows 4.5 s for all of the shutdown."""
+_INTAKE_SECONDS = 1.0
+"""Longest time, once the service is to stop, in which what clients have sent is still taken in."""
+
+_LOOK_SECONDS = 0.02
+_QUIET_LOOKS = 5
+"""So many looks in a row without anything new end the intake. More than one, each a turn of the loop that reads what is
+there: where the process got no CPU for a while, time alone would prove nothing."""
+
+_DRAIN_SECONDS = 2
+"""Time after that for requests in flight; the supervisor allows 4.5 s for all of the shutdown."""
 
 _KEEP_ALIVE_SECONDS = 65
 """Longer than clients and load balancers keep an idle connection, so that closing it is theirs, never a race."""
@@ -111,4 +120,19 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         logger.info("stopping, after the answers to what was accepted")
+        await self._take_in()
         await super().shutdown(sockets)
+
+    async def _take_in(self) -> None:
+        """Accept and read until nothing new comes: closing at once would reset connections that hold requests."""
+        state = self.server_state
+        state.default_headers = [*state.default_headers, (b"connection", b"close")]  # or busy clients would stay
+        loop = asyncio.get_running_loop()
+        end_seconds = loop.time() + _INTAKE_SECONDS
+        seen: tuple[int, int, int] | None = None
+        quiet_looks = 0
+        while quiet_looks < _QUIET_LOOKS and loop.time() < end_seconds and not self.force_exit:
+            await asyncio.sleep(_LOOK_SECONDS)
+            now = (state.total_requests, len(state.connections), len(state.tasks))
+            quiet_looks = quiet_looks + 1 if now == seen else 0
+            seen = now

@@ -135,6 +135,22 @@ def test_what_was_accepted_is_answered_before_it_stops(service: Service, number:
     assert service.process.wait(WAIT_SECONDS) == 0
 
 
+def test_a_burst_right_before_the_signal_is_answered(service: Service) -> None:
+    body = json.dumps(ASK).encode()
+    head = "POST /predict/best-move HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    with contextlib.ExitStack() as open_connections:
+        clients = []
+        for _ in range(50):
+            address = ("127.0.0.1", service.port)
+            clients.append(open_connections.enter_context(socket.create_connection(address, WAIT_SECONDS)))
+            clients[-1].sendall(request)
+        service.process.send_signal(signal.SIGTERM)
+        answers = [client.makefile("rb").read() for client in clients]
+    assert all(answer.startswith(b"HTTP/1.1 200 OK\r\n") for answer in answers)
+    assert service.process.wait(WAIT_SECONDS) == 0
+
+
 def test_nothing_is_left_when_it_has_stopped(service: Service) -> None:
     child = service.child()
     assert service.stop() == 0
