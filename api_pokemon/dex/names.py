@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 LONGEST_NAME = 64  # no name of the game has half of it; what is longer is not looked at, so that nonsense costs nothing
 _SUGGESTIONS = 3
-_LEAST_SIMILARITY = 60.0  # of 100; below, a suggestion is noise
+_CANDIDATES = 4 * _SUGGESTIONS  # spellings; a thing has up to 3 (English, French, slug), and is suggested once
 _SPELLED_OUT = str.maketrans({"œ": "oe", "æ": "ae", "♀": "f", "♂": "m"})
 
 
@@ -64,14 +64,16 @@ class NameIndex(Generic[T]):
         Raises
         ------
         UnknownNameError
-            Nothing is called so; the error holds at most 3 nearest names.
+            Nothing is called so; the error holds the 3 nearest names, or none where there is nothing to compare: no
+            letter or digit, or more than 64 characters.
         """
         found = self._by_spelling.get(name)  # a tenth of what normalising costs
         if found is None and len(name) <= LONGEST_NAME:
             found = self._by_key.get(normalise(name))
         if found is None:
-            shown = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
-            raise UnknownNameError(self._kind, shown, self._nearest(normalise(name[:LONGEST_NAME])))
+            if len(name) > LONGEST_NAME:
+                raise UnknownNameError(self._kind, name[:LONGEST_NAME] + "…", ())
+            raise UnknownNameError(self._kind, name, self._nearest(normalise(name)))
         return found
 
     def search(self, text: str) -> set[T]:
@@ -82,11 +84,16 @@ class NameIndex(Generic[T]):
         return {thing for name, thing in self._by_key.items() if key in name}
 
     def _nearest(self, key: str) -> list[str]:
+        if not key:
+            return []
         from rapidfuzz import fuzz, process  # here, because it takes 20 ms to import, and most programs never need it
+        from rapidfuzz.distance import Levenshtein
 
+        names = self._by_key.keys()
+        alike = process.extract(key, names, scorer=fuzz.ratio, limit=_CANDIDATES, score_cutoff=1)
+        # What shares no character with any name is equally unlike them all; the fewest edits still tell them apart.
+        edited = process.extract(key, names, scorer=Levenshtein.distance, limit=_CANDIDATES)
         nearest: dict[T, str] = {}
-        for name, _, _ in process.extract(
-            key, self._by_key.keys(), scorer=fuzz.ratio, limit=4 * _SUGGESTIONS, score_cutoff=_LEAST_SIMILARITY
-        ):
+        for name, _, _ in (*alike, *edited):
             nearest.setdefault(self._by_key[name], self._shown[name])
         return list(nearest.values())[:_SUGGESTIONS]

@@ -29,16 +29,30 @@ def test_unknown_name_knows_the_nearest(dex: Dex) -> None:
 def test_suggestions_come_once_each_in_the_nearest_language(dex: Dex) -> None:
     with pytest.raises(UnknownNameError) as caught:
         dex.find_form("salamech")
-    assert caught.value.suggestions == ("Salamèche", "Alolan Meowth")
+    assert caught.value.suggestions == ("Salamèche", "Alolan Meowth", "Sandslash")
     with pytest.raises(UnknownNameError) as caught:
         dex.find_form("nidoran")
     assert caught.value.suggestions[:2] == ("Nidoran♀", "Nidoran♂")
 
 
 @pytest.mark.parametrize(
-    "name", ["", " ", "???", "\x00", "\ud800", "x" * 10_000, "é" * 10_000, "surf" * 2_500, "技" * 9]
+    ("name", "nearest"),
+    [
+        ("zzz", ("Buzzy Buzz", "Bug Buzz", "Blizzard")),
+        ("xyz123", ("Zippy Zap", "Buzzy Buzz", "Fly")),
+        ("Z-Move", ("Mirror Move", "Morsure", "Vole-Vie")),
+        ("33", ("Cut", "Fly", "Dig")),
+        ("q", ("Piqué", "E-Coque", "Mimique")),
+    ],
 )
-def test_nonsense_gets_no_suggestion_and_a_short_message(dex: Dex, name: str) -> None:
+def test_far_from_every_name_the_nearest_are_still_told(dex: Dex, name: str, nearest: tuple[str, ...]) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        dex.find_move(name)
+    assert caught.value.suggestions == nearest
+
+
+@pytest.mark.parametrize("name", ["", " ", "???", "\x00", "\ud800", "x" * 65, "é" * 10_000, "surf" * 2_500])
+def test_what_no_name_can_be_compared_with_gets_no_suggestion_and_a_short_message(dex: Dex, name: str) -> None:
     for find in (dex.find_form, dex.find_move):
         with pytest.raises(UnknownNameError) as caught:
             find(name)

@@ -133,6 +133,19 @@ def test_any_text_finds_what_is_called_so_or_nothing(text: str) -> None:
             assert normalise(text) in map(normalise, (found.name, found.name_fr, found.slug, *found.aliases))
 
 
+@given(st.text(alphabet=st.characters(categories=("L", "N")), min_size=1, max_size=64))
+def test_a_name_with_a_letter_finds_its_thing_or_three_others(text: str) -> None:
+    for find in (DEX.find_form, DEX.find_move):
+        try:
+            things = {find(text).id}
+        except UnknownNameError as error:
+            things = {find(name).id for name in error.suggestions}
+            wanted = 3
+        else:
+            wanted = 1
+        assert len(things) == wanted
+
+
 @given(st.text())
 def test_a_key_is_its_own_key(text: str) -> None:
     key = normalise(text)

@@ -216,13 +216,19 @@ BAD_DUELS: list[tuple[object, int, str, str]] = [
     ({}, 422, "invalid", "pokemon_a_id is missing. And 2 more errors."),
     ([], 422, "invalid", "The body is a list of 0; it must be a JSON object."),
     ("Surf", 422, "invalid", 'The body is "Surf"; it must be a JSON object.'),
-    (duel(available_moves=["Sruf"]), 422, "unknown-name", "There is no move named 'Sruf'. Did you mean Surf?"),
+    (duel(available_moves=["Sruf"]), 422, "unknown-name", "There is no move named 'Sruf'. Did you mean Surf, "),
     (duel(available_moves_b=["Thunderbold"]), 422, "unknown-name", "There is no move named 'Thunderbold'."),
     (
         duel(available_moves=["\u202exyzzy"]),
         422,
         "unknown-name",
-        "There is no move named '\\u202exyzzy'. GET /moves lists all names.",
+        "There is no move named '\\u202exyzzy'. Did you mean Buzzy Buzz, Dizzy Punch, Sizzly Slide?",
+    ),
+    (
+        duel(available_moves=["\u202e???"]),
+        422,
+        "unknown-name",
+        "There is no move named '\\u202e???'. GET /moves lists all names.",
     ),
     (
         duel(available_moves=["Growl", "Toxic"]),
