@@ -1,6 +1,6 @@
-// The same duel as plain.js, to the same winner, turns and HP, in an eighth of the time. What is left out writes the
-// battle's log, prepares requests for players, or asks for handlers where there are none; every random number is still
-// drawn, in order.
+// The same duel as plain.js, to the same winner, turns and HP, in less time. What is left out writes the battle's log,
+// prepares requests for players, or asks for handlers where there are none; every random number is still drawn, in
+// order.
 'use strict';
 
 const { Battle, Dex } = require('pokemon-showdown');
