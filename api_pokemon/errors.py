@@ -7,8 +7,7 @@
     │   ├── UnknownIdError     no form, move or type has this id
     │   └── UnknownNameError   no form or move has this name; knows the nearest names
     ├── DuelError              a duel that cannot be asked about
-    │   ├── NoDamagingMoveError    a form, or a list of moves, without a damaging move
-    │   └── UnusableMoveError      a reply that cannot decide a duel (a status move)
+    │   └── NoDamagingMoveError    a form, or a list of moves, without a damaging move
     ├── SimulatorError         the battle simulator is missing, or does not work
     ├── ModelError             a model version that cannot be used
     │   ├── ModelMissingError
@@ -54,10 +53,6 @@ class DuelError(ApiPokemonError):
 
 class NoDamagingMoveError(DuelError):
     """A form, or a list of moves, without a single damaging move."""
-
-
-class UnusableMoveError(DuelError):
-    """A move that cannot decide a duel, where one is needed."""
 
 
 class SimulatorError(ApiPokemonError):

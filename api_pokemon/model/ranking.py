@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex, Form, Move
-from api_pokemon.errors import NoDamagingMoveError, UnusableMoveError
+from api_pokemon.errors import NoDamagingMoveError
 from api_pokemon.model.predictor import Answers
 
 OpponentAssumption = Literal["given_moves", "worst_of_learnset"]
@@ -103,31 +103,25 @@ class MoveRanker:
         Parameters
         ----------
         moves_b
-            B's moves; None: B answers each move with the reply of its own learnset that is worst for A.
+            B's moves, of which those that decide no duel are left out; None: B answers each move with the reply of
+            its own learnset that is worst for A.
 
         Raises
         ------
         UnknownIdError, UnknownNameError
             A form or a move that does not exist.
         NoDamagingMoveError
-            Only status moves, or a form that can learn no damaging one.
-        UnusableMoveError
-            A status move among B's.
+            Only status moves on one side, or a form that can learn no damaging one.
         """
         dex, tables = self._dex, self._tables
         form_a, form_b = dex.form(form_a_id), dex.form(form_b_id)
         row_a, row_b = tables.form_row[form_a_id], tables.form_row[form_b_id]
         self._require_damaging(form_a, row_a)
         self._require_damaging(form_b, row_b)
-        named = tuple({move.id: move for move in map(dex.find_move, moves)}.values())
-        ranked = [move for move in named if move.id in tables.move_row]
-        if not ranked:
-            names = ", ".join(move.name for move in named)
-            raise NoDamagingMoveError(
-                f"None of the given moves can win a duel ({names}); give at least one damaging move."
-            )
+        named = self._named(moves)
+        ranked = self._damaging(named, "the given moves")
         rows = self._rows(ranked)
-        replies = None if moves_b is None else self._rows(self._replies(moves_b))
+        replies = None if moves_b is None else self._rows(self._damaging(self._named(moves_b), "the opponent's moves"))
         answers = self._predictor.answer(row_a, rows, row_b, replies)
         return Ranking(
             form_a=form_a,
@@ -140,13 +134,15 @@ class MoveRanker:
     def _rows(self, moves: Sequence[Move]) -> NDArray[np.intp]:
         return np.array([self._tables.move_row[move.id] for move in moves], dtype=np.intp)
 
-    def _replies(self, names: Sequence[str]) -> list[Move]:
-        replies = list({move.id: move for move in map(self._dex.find_move, names)}.values())
-        for move in replies:
-            if move.id not in self._tables.move_row:
-                kind = "used only when no other is left" if move.damaging else "a status move, which decides no duel"
-                raise UnusableMoveError(f"{move.name} is {kind}; give damaging moves for the opponent.")
-        return replies
+    def _named(self, names: Sequence[str]) -> tuple[Move, ...]:
+        return tuple({move.id: move for move in map(self._dex.find_move, names)}.values())
+
+    def _damaging(self, moves: Sequence[Move], whose: str) -> list[Move]:
+        damaging = [move for move in moves if move.id in self._tables.move_row]
+        if not damaging:
+            names = ", ".join(move.name for move in moves)
+            raise NoDamagingMoveError(f"None of {whose} can win a duel ({names}); give at least one damaging move.")
+        return damaging
 
     def _require_damaging(self, form: Form, row: int) -> None:
         if self._tables.first_pair[row] == self._tables.first_pair[row + 1]:

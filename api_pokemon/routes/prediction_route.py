@@ -19,7 +19,7 @@ Record = Callable[[Prediction, MutableMapping[str, Any]], Awaitable[None]]
 """Keeps a prediction and counts it, or raises `NotRecordedError`; also takes the ASGI scope of the request."""
 
 _BODY = (Kind.KEY_NEEDED, Kind.TOO_LARGE, Kind.NOT_JSON, Kind.MALFORMED, Kind.INVALID)
-_DUEL = (Kind.UNKNOWN_ID, Kind.UNKNOWN_NAME, Kind.NO_DAMAGING_MOVE, Kind.UNUSABLE_MOVE)
+_DUEL = (Kind.UNKNOWN_ID, Kind.UNKNOWN_NAME, Kind.NO_DAMAGING_MOVE)
 
 
 def prediction_routes(best_moves: BestMoves, record: Record, guard: KeyGuard) -> APIRouter:

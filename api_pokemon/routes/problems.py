@@ -16,7 +16,6 @@ from api_pokemon.errors import (
     NoDamagingMoveError,
     UnknownIdError,
     UnknownNameError,
-    UnusableMoveError,
 )
 from api_pokemon.monitoring import NotRecordedError, note_error
 from api_pokemon.monitoring.middleware import CLIENT_CLOSED_REQUEST
@@ -55,7 +54,6 @@ class Kind(Enum):
         "Nothing here can do damage",
         "A duel is decided by damaging moves: give at least one, and take Pokémon that know one.",
     )
-    UNUSABLE_MOVE = ("unusable-move", 422, "A move that cannot decide a duel", "Give damaging moves as replies.")
     INTERNAL = ("internal", 500, "The service is broken", "Tell those who run it; the log holds the cause.")
     NOT_RECORDED = (
         "not-recorded",
@@ -136,7 +134,6 @@ _KINDS: dict[type[ApiPokemonError], Kind] = {
     UnknownIdError: Kind.UNKNOWN_ID,
     UnknownNameError: Kind.UNKNOWN_NAME,
     NoDamagingMoveError: Kind.NO_DAMAGING_MOVE,
-    UnusableMoveError: Kind.UNUSABLE_MOVE,
 }
 CALLERS_FAULT = tuple(_KINDS)
 """The errors of the package that a caller can mend."""

@@ -51,8 +51,8 @@ class Duel(_Request):
     available_moves_b: Annotated[
         MoveNames | None,
         Field(
-            description="B's moves, where they are known. Without them B answers each move with whatever it can learn "
-            "that is worst for A.",
+            description="B's moves, where they are known; its status moves are left out. Without them B answers each "
+            "move with whatever it can learn that is worst for A.",
         ),
     ] = None
 

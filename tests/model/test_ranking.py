@@ -5,7 +5,7 @@ import pytest
 
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex
-from api_pokemon.errors import ApiPokemonError, NoDamagingMoveError, UnknownIdError, UnknownNameError, UnusableMoveError
+from api_pokemon.errors import ApiPokemonError, NoDamagingMoveError, UnknownIdError, UnknownNameError
 from api_pokemon.model import Because, ModelPredictor, MoveRanker, Ranking
 
 PIKACHU, SQUIRTLE, BULBASAUR, GASTLY = 25, 7, 1, 92
@@ -83,9 +83,9 @@ def test_unlearnable_moves_are_ranked_and_marked(ranker: MoveRanker) -> None:
     ]
 
 
-def test_struggle_is_nobodys_reply(ranker: MoveRanker) -> None:
-    with pytest.raises(UnusableMoveError, match="Struggle is used only when no other is left"):
-        ranker.rank(BULBASAUR, PIKACHU, ["Tackle"], ["Struggle"])
+def test_what_decides_no_duel_is_no_reply(ranker: MoveRanker) -> None:
+    given = ranker.rank(BULBASAUR, PIKACHU, ["Tackle"], ["Growl", "Thunderbolt", "Struggle"])
+    assert given == ranker.rank(BULBASAUR, PIKACHU, ["Tackle"], ["Thunderbolt"])
 
 
 def test_numbers_of_a_ranked_move(ranker: MoveRanker) -> None:
@@ -150,9 +150,9 @@ def test_an_immune_target(ranker: MoveRanker) -> None:
         ((4, 14, ["Ember"]), NoDamagingMoveError, "Kakuna (id 14) learns no damaging move of its own"),
         ((132, 132, ["Ember"], ["Ember"]), NoDamagingMoveError, "Ditto (id 132) learns no damaging move of its own"),
         (
-            (1, 4, ["Tackle"], ["Ember", "Growl"]),
-            UnusableMoveError,
-            "Growl is a status move, which decides no duel; give damaging moves for the opponent.",
+            (1, 4, ["Tackle"], ["Growl", "Struggle"]),
+            NoDamagingMoveError,
+            "None of the opponent's moves can win a duel (Growl, Struggle); give at least one damaging move.",
         ),
     ],
 )  # fmt: skip

@@ -251,8 +251,8 @@ BAD_DUELS: list[tuple[object, int, str, str]] = [
     (
         duel(available_moves_b=["Growl"]),
         422,
-        "unusable-move",
-        "Growl is a status move, which decides no duel; give damaging moves for the opponent.",
+        "no-damaging-move",
+        "None of the opponent's moves can win a duel (Growl); give at least one damaging move.",
     ),
 ]
 
