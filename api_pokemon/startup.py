@@ -25,7 +25,7 @@ def read_settings() -> Settings:
     Raises
     ------
     StartError
-        Naming each variable that holds something it cannot hold.
+        Naming each variable that holds something it cannot hold, or a ``.env`` that cannot be read.
     """
     try:
         return Settings()
@@ -34,6 +34,9 @@ def read_settings() -> Settings:
         raise StartError("; ".join(problems) + ".") from error
     except SettingsError as error:
         raise StartError(f"{error}.") from error
+    except (UnicodeDecodeError, OSError) as error:
+        env_file = Path(str(Settings.model_config["env_file"])).absolute()
+        raise StartError(f"{env_file} cannot be read ({error}). Make it a text in UTF-8, or remove it.") from error
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
