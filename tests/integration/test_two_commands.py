@@ -139,6 +139,8 @@ def test_a_burst_right_before_the_signal_is_answered(service: Service) -> None:
     body = json.dumps(ASK).encode()
     head = "POST /predict/best-move HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
     request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    child = service.child()
+    child.suspend()  # a busy moment: it has read none of these when it is told to stop
     with contextlib.ExitStack() as open_connections:
         clients = []
         for _ in range(50):
@@ -146,6 +148,8 @@ def test_a_burst_right_before_the_signal_is_answered(service: Service) -> None:
             clients.append(open_connections.enter_context(socket.create_connection(address, WAIT_SECONDS)))
             clients[-1].sendall(request)
         service.process.send_signal(signal.SIGTERM)
+        child.terminate()  # so that the signal is there, too, before the child goes on
+        child.resume()
         answers = [client.makefile("rb").read() for client in clients]
     assert all(answer.startswith(b"HTTP/1.1 200 OK\r\n") for answer in answers)
     assert service.process.wait(WAIT_SECONDS) == 0
