@@ -70,8 +70,8 @@ class JsonHandler:
         for guard in self._guards:
             await guard(request)
         headers: Headers = dict(request.scope["headers"])
-        _check_media_type(headers)
         body = await _read_body(request, headers)
+        _check_media_type(headers)
         try:
             question = self._body_type.model_validate_json(body)
         except ValidationError as error:
@@ -84,13 +84,13 @@ class JsonHandler:
 
 
 def _check_media_type(headers: Headers) -> None:
-    """Insist on the media type: browsers send JSON to other sites only after asking (CORS), anything else unasked."""
-    declared = headers.get(b"content-type", b"")
+    """Refuse what is declared as something else, such as a form; what is not declared at all is read as JSON."""
+    declared = headers.get(b"content-type", b"application/json")
     if declared == b"application/json":
         return
     media_type = declared.partition(b";")[0].strip().lower()
-    if media_type != b"application/json":
-        shown = shorten(media_type.decode("latin-1")) or "missing"
+    if media_type not in (b"application/json", b""):
+        shown = shorten(media_type.decode("latin-1"))
         raise ProblemError(
             Kind.NOT_JSON, f"Content-Type is {shown}; send a JSON body with Content-Type: application/json."
         )

@@ -34,7 +34,12 @@ class Kind(Enum):
     NOT_FOUND = ("not-found", 404, "There is no such page", "GET / links every page.")
     WRONG_METHOD = ("wrong-method", 405, "The page does not answer to this method", "Use one that Allow names.")
     TOO_LARGE = ("too-large", 413, "The body is too large", "Send fewer duels or moves at once.")
-    NOT_JSON = ("not-json", 415, "The body is not declared as JSON", "Send the header Content-Type: application/json.")
+    NOT_JSON = (
+        "not-json",
+        415,
+        "The body is declared as something else than JSON",
+        "Send the header Content-Type: application/json.",
+    )
     MALFORMED = ("malformed-json", 422, "The body is not JSON", "Send one JSON value, in UTF-8.")
     INVALID = (
         "invalid",

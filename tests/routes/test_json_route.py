@@ -102,7 +102,7 @@ async def test_a_body_is_read_no_further_than_64_kb(shared_app: FastAPI, headers
         (b"application/json", 200),
         (b"application/json; charset=utf-8", 200),
         (b"Application/JSON ;x=y", 200),
-        (b"", 415),
+        (b"", 200),
         (b"text/plain", 415),
         (b"text/plain; application/json", 415),
         (b"application/jsonp", 415),
@@ -111,11 +111,20 @@ async def test_a_body_is_read_no_further_than_64_kb(shared_app: FastAPI, headers
         (b"\xff\x00" * 2000, 415),
     ],
 )
-async def test_json_must_say_that_it_is_json(shared_app: FastAPI, media_type: bytes, status: int) -> None:
+async def test_a_body_must_not_say_that_it_is_no_json(shared_app: FastAPI, media_type: bytes, status: int) -> None:
     answered = await exchange(shared_app, DUEL, content_type=media_type)
     assert answered.status == status
     if status == 415:
         assert len(json.loads(answered.body)["detail"]) < 200
+
+
+@pytest.mark.parametrize(("body", "status"), [(DUEL, 200), (b"{bad", 422), (b"", 422), (b" " * 70_000, 413)])
+async def test_a_body_of_no_declared_type_is_read_as_json(client: Client, body: bytes, status: int) -> None:
+    assert (await client.post("/predict/best-move", content=body)).status_code == status
+
+
+async def test_the_size_is_judged_before_the_type(shared_app: FastAPI) -> None:
+    assert (await exchange(shared_app, b" " * 70_000, content_type=b"text/plain")).status == 413
 
 
 async def test_a_client_that_left_is_no_error(settings: Settings) -> None:
