@@ -24,7 +24,7 @@ help: ## List these targets
 
 .PHONY: run
 run: $(API) ## Start the service; settings are variables, as in `API_POKEMON_PORT=9000 make run`
-	@$(BIN)/api-pokemon up
+	@API_POKEMON_COMMIT="$${API_POKEMON_COMMIT:-$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}" $(BIN)/api-pokemon up
 
 .PHONY: test
 test: $(DEV) ## Lint, check the types and the imports, run all the tests
@@ -61,7 +61,7 @@ train: $(TRAIN) ## Train a model version from the committed battles
 	$(BIN)/api-pokemon train
 
 .PHONY: bench
-bench: $(DEV) ## Measure what benchmarks/README.md states
+bench: $(DEV) simulator ## Measure what benchmarks/README.md states
 	$(BIN)/python -m benchmarks
 
 .PHONY: test-clone
