@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from api_pokemon.errors import ModelDamagedError, ModelMissingError
+from api_pokemon.errors import ModelDamagedError, ModelMissingError, StartError
 
 SHIPPED = Path(__file__).parent / "shipped"
 MODEL_FILE = "model.onnx"
@@ -73,26 +73,31 @@ def load_metadata(version_dir: Path) -> ModelMetadata:
     ModelMissingError
         The folder or one of the two files is not there.
     ModelDamagedError
-        The metadata cannot be read, or the model is not the one it tells of.
+        A file cannot be read, or the model is not the one that the metadata tell of.
     """
-    for name in (METADATA_FILE, MODEL_FILE):
-        if not (version_dir / name).is_file():
-            raise ModelMissingError(
-                f"{version_dir / name} is missing; remove {version_dir} to install the version anew."
-            )
+    remedy = _remedy(version_dir)
     try:
+        for name in (METADATA_FILE, MODEL_FILE):
+            if not (version_dir / name).is_file():
+                raise ModelMissingError(f"{version_dir / name} is missing; {remedy}.")
         record = json.loads((version_dir / METADATA_FILE).read_text(encoding="utf-8"))
         metadata = ModelMetadata(**{**record, "features": tuple(record["features"])})
+        sound = file_sha256(version_dir / MODEL_FILE) == metadata.model_sha256
+    except OSError as error:
+        raise ModelDamagedError(f"{error.filename} cannot be read ({error.strerror}); {remedy}.") from error
     except (ValueError, TypeError, KeyError) as error:
-        raise ModelDamagedError(
-            f"{version_dir / METADATA_FILE} is damaged ({error}); remove {version_dir} to install the version anew."
-        ) from error
-    if file_sha256(version_dir / MODEL_FILE) != metadata.model_sha256:
-        raise ModelDamagedError(
-            f"{version_dir / MODEL_FILE} is not the model that its metadata tells of; "
-            f"remove {version_dir} to install the version anew."
-        )
+        raise ModelDamagedError(f"{version_dir / METADATA_FILE} is damaged ({error}); {remedy}.") from error
+    if not sound:
+        raise ModelDamagedError(f"{version_dir / MODEL_FILE} is not the model that its metadata tells of; {remedy}.")
     return metadata
+
+
+def _remedy(version_dir: Path) -> str:
+    if version_dir.parent == SHIPPED:
+        return "install the package anew"
+    if (SHIPPED / version_dir.name).is_dir():
+        return f"remove {version_dir} to install the version anew"
+    return "train or copy that version anew"
 
 
 def shipped_version() -> str:
@@ -115,10 +120,29 @@ def install_version(models_dir: Path, version: str = "") -> Path:
 
     Raises
     ------
+    StartError
+        The version is no folder's name, or the folder cannot be written.
     ModelMissingError
         There is no such version.
+    ModelDamagedError
+        The package's own copy is damaged; it is not copied.
     """
     version = version or shipped_version()
+    if version.startswith(".") or {"/", "\\"} & set(version):
+        raise StartError(
+            f"API_POKEMON_MODEL_VERSION is {version!r}; it must be the name of a folder in {models_dir}, "
+            "without a separator or a leading dot."
+        )
+    try:
+        return _installed(models_dir, version)
+    except OSError as error:
+        raise StartError(
+            f"The models folder {models_dir} cannot take a version ({_reason(error)}). "
+            "Make it a writable folder, or set API_POKEMON_DATA_DIR to another place."
+        ) from error
+
+
+def _installed(models_dir: Path, version: str) -> Path:
     target = models_dir / version
     if target.is_dir():
         return target
@@ -128,16 +152,24 @@ def install_version(models_dir: Path, version: str = "") -> Path:
             f"There is no model version {version!r} in {models_dir}; "
             "unset API_POKEMON_MODEL_VERSION to use the shipped one."
         )
+    load_metadata(source)  # or a broken package would leave a broken copy, which outlives the package's repair
     models_dir.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(prefix=".install-", dir=models_dir))
-    shutil.copytree(source, staged, dirs_exist_ok=True)
     try:
+        shutil.copytree(source, staged, dirs_exist_ok=True)
         staged.rename(target)
-    except OSError:  # another process was faster
-        shutil.rmtree(staged)
-        if not target.is_dir():
+    except OSError:
+        if not target.is_dir():  # or another process was faster
             raise
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
     return target
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, shutil.Error):  # all that copytree ran into, as (source, target, reason)
+        return str(error.args[0][0][2])
+    return str(error.strerror)
 
 
 def file_sha256(path: Path) -> str:

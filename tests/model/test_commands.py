@@ -90,7 +90,7 @@ def test_evaluate_takes_the_services_version(
         (
             ("evaluate", "--truth", TRUTH, "--model-dir", "nowhere"),
             ModelMissingError,
-            r"nowhere/metadata\.json is missing; remove nowhere to install",
+            r"nowhere/metadata\.json is missing; train or copy that version anew",
         ),
         (("tablebase", "--model-dir", "nowhere"), ModelMissingError, r"nowhere/metadata\.json is missing"),
     ],

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from api_pokemon.errors import ModelDamagedError, ModelError, ModelMissingError
+from api_pokemon.errors import ModelDamagedError, ModelError, ModelMissingError, StartError
 from api_pokemon.model import ModelMetadata, install_version, registry
 from api_pokemon.model.registry import file_sha256, load_metadata, shipped_version
 from tests.model.conftest import Trained
-
-FILES = {"model.onnx": "a model", "metadata.json": "{}"}
 
 
 @pytest.fixture
@@ -22,8 +20,9 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "shipped"
     for version in ("20260101-aaaaaaaa", "20260102-00000000"):
         (folder / version).mkdir(parents=True)
-        for name, text in FILES.items():
-            (folder / version / name).write_text(f"{text} {version}")
+        model = folder / version / "model.onnx"
+        model.write_text(f"the model {version}")
+        ModelMetadata(version, "", "", "", 0, file_sha256(model), "", (), {}).save(folder / version)
     monkeypatch.setattr(registry, "SHIPPED", folder)
     return folder
 
@@ -68,8 +67,29 @@ def test_a_version_that_is_not_whole_names_the_file_and_the_remedy(
     for path in trained.folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     harm(tmp_path)
-    with pytest.raises(error, match=rf"{message}.*; remove {tmp_path} to install the version anew\."):
+    with pytest.raises(error, match=rf"{message}.*; train or copy that version anew\."):
         load_metadata(tmp_path)
+
+
+def test_the_remedy_is_one_that_works(shipped: Path, tmp_path: Path) -> None:
+    folder = install_version(tmp_path / "models")
+    (folder / "model.onnx").write_text("changed here")
+    with pytest.raises(ModelDamagedError, match=rf"; remove {folder} to install the version anew\."):
+        load_metadata(folder)
+    (shipped / "20260102-00000000" / "model.onnx").write_text("changed there")
+    with pytest.raises(ModelDamagedError, match=r"; install the package anew\."):
+        load_metadata(shipped / "20260102-00000000")
+
+
+def test_files_that_cannot_be_read_are_named(shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = install_version(tmp_path / "models")
+
+    def refuse(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(registry, "file_sha256", refuse)
+    with pytest.raises(ModelDamagedError, match=rf"{folder}/model\.onnx cannot be read \(Permission denied\); remove"):
+        load_metadata(folder)
 
 
 def test_the_newest_version_is_the_shipped_one(shipped: Path) -> None:
@@ -106,6 +126,41 @@ def test_a_version_that_is_nowhere_is_named_with_the_remedy(shipped: Path, tmp_p
     message = "There is no model version '1999' in .*; unset API_POKEMON_MODEL_VERSION to use the shipped one"
     with pytest.raises(ModelMissingError, match=message):
         install_version(tmp_path / "models", "1999")
+
+
+@pytest.mark.parametrize("version", ["..", ".install-x", "../models/mine", "/etc", "mine/", "a\\b"])
+def test_a_version_is_the_name_of_a_folder(shipped: Path, tmp_path: Path, version: str) -> None:
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    with pytest.raises(StartError, match=r"^API_POKEMON_MODEL_VERSION is .*; it must be the name of a folder in "):
+        install_version(tmp_path / "models", version)
+
+
+def test_a_broken_package_is_not_copied(shipped: Path, tmp_path: Path) -> None:
+    (shipped / "20260102-00000000" / "model.onnx").write_text("half a mod")
+    with pytest.raises(ModelDamagedError, match=r"is not the model .*; install the package anew\."):
+        install_version(tmp_path / "models")
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_file_in_the_folder_s_place_is_named(shipped: Path, tmp_path: Path) -> None:
+    (tmp_path / "models").touch()
+    message = rf"{tmp_path}/models cannot take a version \(File exists\)\. .* set API_POKEMON_DATA_DIR to another"
+    with pytest.raises(StartError, match=message):
+        install_version(tmp_path / "models")
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(
+    shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(source: str, target: str) -> None:
+        Path(target).write_text("half")
+        raise OSError(28, "No space left on device", target)
+
+    copy = registry.shutil.copytree
+    monkeypatch.setattr(registry.shutil, "copytree", lambda *a, **k: copy(*a, **k, copy_function=fill))
+    with pytest.raises(StartError, match=r"cannot take a version \(.*No space left on device.*API_POKEMON_DATA_DIR"):
+        install_version(tmp_path / "models")
+    assert list((tmp_path / "models").iterdir()) == []
 
 
 def test_installations_at_once_agree_and_leave_nothing_behind(
