@@ -63,7 +63,7 @@ class Chunk(NamedTuple):
         return table[:, 1:].astype(np.int16)
 
 
-class WorkerFault(Exception):  # noqa: N818
+class WorkerFault(Exception):  # noqa: N818 -- a fault of a process, not of the caller; it never leaves this folder
     """A worker crashed, hung or answered nonsense; its process is of no more use, its chunk unplayed."""
 
 
@@ -116,10 +116,10 @@ class Worker:
             self._complaints = None
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 -- lives as long as the process
         # A session of its own: Ctrl-C is for this program to handle, not for Node.
         try:
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -132,8 +132,8 @@ class Worker:
         return self._process
 
     def _exchange(self, process: subprocess.Popen[bytes], request: bytes, count: int) -> bytes:
-        assert process.stdin is not None  # noqa: S101
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdin is not None  # noqa: S101 -- a pipe, for the type checker
+        assert process.stdout is not None  # noqa: S101 -- the same
         deadline = time.monotonic() + self._timeout_seconds
         enough_bytes = 64 * (count + 2)
         unsent, answer = memoryview(request), b""

