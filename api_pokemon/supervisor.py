@@ -135,7 +135,8 @@ class Supervisor:
             await asyncio.wait_for(process.wait(), self._grace_seconds)
         except TimeoutError:
             logger.warning("%s did not stop within %g s; killing it", child.name, self._grace_seconds)
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
 
     async def _stopped_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -4,13 +4,15 @@ import asyncio
 import logging
 import os
 import sys
+from asyncio.subprocess import Process
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from api_pokemon.errors import ModelDamagedError, ModelMissingError
-from api_pokemon.tablebase_upkeep import TablebaseUpkeep
+from api_pokemon.tablebase_upkeep import TablebaseUpkeep, _stop
 
 
 class File:
@@ -25,7 +27,7 @@ class File:
         if not self.path.exists():
             raise ModelMissingError("There is none.")
         if self.path.read_text() != "sound":
-            raise ModelDamagedError("It is damaged; remove it.")
+            raise ModelDamagedError("It is damaged.")
         self.loads += 1
 
     def upkeep(self, script: str) -> TablebaseUpkeep:
@@ -57,9 +59,7 @@ def test_it_is_opened_where_it_is_there_and_sound(
         file.path.write_text(content)
     assert file.upkeep(COMPILES).open() is answers
     assert file.loaded.is_set() is answers
-    assert [record.message for record in caplog.records] == (
-        ["It is damaged; remove it. Until then the model answers itself."] if content == "unsound" else []
-    )
+    assert [record.message for record in caplog.records] == (["It is damaged."] if content == "unsound" else [])
 
 
 async def test_it_is_compiled_and_then_answers(file: File) -> None:
@@ -112,11 +112,27 @@ class TestCompiler:
                 reader, writer = await asyncio.wait_for(arrivals.get(), 30)
                 process_id = int(await reader.readline())
                 writer.write(b"?")
-                assert int(await reader.readline()) == 19
+                assert int(await reader.readline()) == 10
             assert await reader.read() == b""  # its end of the connection closed, because it ended
             writer.close()
         with pytest.raises(ProcessLookupError):
             os.kill(process_id, 0)
+
+
+class Gone:
+    """A process that ends in the moment in which it is told to."""
+
+    returncode = None
+
+    def terminate(self) -> None:
+        raise ProcessLookupError
+
+    async def wait(self) -> int:
+        return 0
+
+
+async def test_a_compiler_that_is_gone_already_is_no_error() -> None:
+    await _stop(cast(Process, Gone()))
 
 
 def _none() -> None:

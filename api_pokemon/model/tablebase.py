@@ -106,7 +106,7 @@ def load_tablebase(folder: Path, model_sha256: str, features: FeatureTables, sco
     """
     if not (folder / MANIFEST_FILE).is_file():
         raise ModelMissingError(f"{folder} holds no tablebase; make it with `api-pokemon tablebase`.")
-    remedy = f"remove {folder}; it is compiled anew at the next start."
+    remedy = "it must be compiled anew (`api-pokemon tablebase`)."
     try:
         manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
         sound = all(file_sha256(folder / f"{name}.npy") == manifest["sha256"][name] for name in ARRAYS)
