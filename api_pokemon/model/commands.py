@@ -23,6 +23,13 @@ CHECKED = 20_000
 """At most so many rows, spread over all battles (which are in order of form A), compare ONNX with XGBoost."""
 
 
+def _in_a_folder(path: Path) -> Path:
+    """Told before the work whose result the file is to hold."""
+    if not os.access(path.parent, os.W_OK):
+        raise typer.BadParameter(f"The folder {path.parent} is missing, or cannot be written.")
+    return path
+
+
 def tablebase(
     model_dir: Annotated[
         Path | None,
@@ -108,7 +115,12 @@ def evaluate(
         ),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Simulator processes.", show_default="all cores")] = None,
-    picture: Annotated[Path, typer.Option(help="Where the calibration picture goes.")] = Path("calibration.png"),
+    picture: Annotated[
+        Path,
+        typer.Option(
+            dir_okay=False, writable=True, callback=_in_a_folder, help="Where the calibration picture goes, a PNG."
+        ),
+    ] = Path("calibration.png"),
 ) -> None:
     """Measure a model on duels between forms that training never saw, beside their noise and simple guesses."""
     from api_pokemon.model.evaluation import evaluate as measure

@@ -25,6 +25,9 @@ def read_duels(path: Path, tables: DuelTables, numbers: Sequence[str]) -> dict[s
     try:
         table = pq.read_table(path)
         columns = {name: table[name].to_numpy().astype(np.int64) for name in (*DUEL_COLUMNS, *numbers)}
+    except FileNotFoundError as error:
+        hint = "" if path.is_absolute() else " The default paths are relative to the repository's root."
+        raise ModelError(f"{path} cannot be read: there is no such file.{hint}") from error
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{path} cannot be read: {error}.") from error
     if "draws" in table.column_names:

@@ -62,5 +62,5 @@ def draw_calibration(result: Evaluation, path: Path) -> None:
     curve.legend(frameon=False)
     counts.bar(said, [told.duels for told in result.calibration], width=0.8 / BINS, color="0.6")
     counts.set(xlabel="win probability", ylabel="matchups", xlim=(0, 1), yscale="log")
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120, format="png")
     pyplot.close(figure)

@@ -117,6 +117,25 @@ def test_no_tablebase_is_made_of_a_damaged_model(trained: Trained, tmp_path: Pat
     assert {path.name for path in folder.iterdir()} == {"metadata.json", "model.onnx"}
 
 
+def test_a_missing_default_is_told_once_with_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert str(run("train").exception) == (
+        "data/truth/duels.parquet cannot be read: there is no such file. The default paths are relative to the "
+        "repository's root. Make the truth with `api-pokemon evaluate --simulate SEED`."
+    )
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [("nowhere/x.png", "The folder nowhere is missing, or cannot be written."), (".", "'.' is a directory.")],
+)
+def test_a_picture_that_cannot_be_written_is_told_first(picture: str, message: str) -> None:
+    result = run("evaluate", "--truth", "not/looked/at", "--picture", picture)
+    assert result.exit_code == 2
+    assert "Invalid value for '--picture': " in result.output
+    assert message in result.output
+
+
 @pytest.mark.parametrize("option", [("--seed", "-1"), ("--threads", "0"), ("--seed", "x")])
 def test_options_out_of_range_are_refused(option: tuple[str, str]) -> None:
     result = run("train", *option)

@@ -27,7 +27,7 @@ def simulate(
     battles: Annotated[int, typer.Option(min=1, max=65_535, help="How often each duel is played.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same file, to the byte.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Number of processes.", show_default="all cores")] = None,
-    output: Annotated[Path, typer.Option(help="The parquet file to write.")] = Path("battles.parquet"),
+    output: Annotated[Path, typer.Option(dir_okay=False, help="The parquet file to write.")] = Path("battles.parquet"),
     held_out: Annotated[
         bool,
         typer.Option("--held-out/--training", help="Play the match-ups that are kept from training, or all others."),

@@ -123,6 +123,13 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
     assert "choose another --output" in str(result.exception)
 
 
+def test_a_folder_as_output_is_told_before_the_first_battle(tmp_path: Path) -> None:
+    result = run("--duels", 10, "--output", tmp_path)
+    assert result.exit_code == 2
+    assert "Invalid value for '--output'" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
