@@ -1,6 +1,7 @@
 """Keeps child processes running, and stops them together.
 
-A child that dies is started again after a delay that doubles from one death to the next. Children run in process
+A child that dies is started again after a delay that doubles from one death to the next, unless it dies before it was
+ready for the first time: then all is stopped, since the next start would hardly do better. Children run in process
 groups of their own, so that Ctrl-C reaches the supervisor alone and it can stop them in good order; each gets a pipe as
 standard input, which closes with the supervisor (see :mod:`api_pokemon.lifeline`).
 """
@@ -72,7 +73,12 @@ class Supervisor:
         self._back_off = back_off or BackOff()
         self._grace_seconds = grace_seconds
         self._stopping = asyncio.Event()
+        self._were_ready: set[str] = set()
         self._cannot_start = False
+
+    def note_ready(self, name: str) -> None:
+        """Take note that a child of that name does its work: from now on it is started again whenever it dies."""
+        self._were_ready.add(name)
 
     def stop(self) -> None:
         """End all children, after which :meth:`run` returns. May be called again, and by a signal handler."""
@@ -84,7 +90,7 @@ class Supervisor:
         Returns
         -------
         bool
-            False where a child said at its first start that it cannot start, and had everything stopped.
+            False where a child died before it had ever been ready, and so had everything stopped.
         """
         async with asyncio.TaskGroup() as group:
             for child in self._children:
@@ -93,22 +99,25 @@ class Supervisor:
 
     async def _keep(self, child: Child) -> None:
         deaths = 0
-        first_start = True
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             started_seconds = loop.time()
             status = await self._run_once(child)
             if self._stopping.is_set():
                 return
-            if first_start and status == EXIT_CANNOT_START:
-                self._cannot_start = True
-                self.stop()
+            if child.name not in self._were_ready:
+                self._give_up(child, status)
                 return
-            first_start = False
             deaths = self._back_off.deaths_after(deaths, ran_seconds=loop.time() - started_seconds)
             delay_seconds = self._back_off.delay_seconds(deaths)
             logger.warning("%s %s; starting it again in %g s", child.name, _cause_of_death(status), delay_seconds)
             await self._stopped_within(delay_seconds)
+
+    def _give_up(self, child: Child, status: int) -> None:
+        if status != EXIT_CANNOT_START:  # with that status it has said why itself
+            logger.error("%s %s before it was ready; stopping", child.name, _cause_of_death(status))
+        self._cannot_start = True
+        self.stop()
 
     async def _run_once(self, child: Child) -> int:
         """Run the child until it dies, or until all are to stop; returns its exit status, negative for a signal."""
@@ -116,10 +125,11 @@ class Supervisor:
             process = await asyncio.create_subprocess_exec(
                 *child.command, stdin=PIPE, pass_fds=child.descriptors, process_group=0
             )
-        except OSError as error:  # no memory or no process left: it may pass, so it counts as a death
+        except OSError as error:  # no memory or no process left: it counts as a death, and may pass
             logger.error("%s cannot be started: %s", child.name, error)
             return os.EX_OSERR
-        logger.info("%s started (process %d)", child.name, process.pid)
+        # The child tells those who read the log when it is up; before that this is no news.
+        logger.debug("%s started (process %d)", child.name, process.pid)
         death = asyncio.create_task(process.wait())
         stop = asyncio.create_task(self._stopping.wait())
         await asyncio.wait((death, stop), return_when=asyncio.FIRST_COMPLETED)

@@ -10,6 +10,7 @@ from api_pokemon import __version__
 from api_pokemon.startup import configure_logging, ensure_writable, listen, read_settings, url_of
 from api_pokemon.supervisor import Child, Supervisor
 
+_SERVE = "serve"
 _EXAMPLE = '{"pokemon_a_id":1,"pokemon_b_id":25,"available_moves":["Surf"]}'
 _WELCOME = """
 api-pokemon {version} is up. Ctrl-C stops it.
@@ -54,7 +55,7 @@ def children(listener_fd: int, ready_fd: int) -> tuple[Child, ...]:
     serve = (sys.executable, "-m", "api_pokemon", "serve", "--until-stdin-closes")
     return (
         Child(
-            "serve",
+            _SERVE,
             (*serve, "--listener-fd", str(listener_fd), "--ready-fd", str(ready_fd)),
             descriptors=(listener_fd, ready_fd),
         ),
@@ -72,6 +73,7 @@ async def _supervise(listener: socket.socket) -> bool:
     def welcome() -> None:
         nonlocal welcomed
         os.read(ready, 1024)  # also after a restart, or the pipe would fill up
+        supervisor.note_ready(_SERVE)
         if not welcomed:
             print(
                 _WELCOME.format(version=__version__, url=url_of(*listener.getsockname()[:2]), example=_EXAMPLE),

@@ -88,6 +88,7 @@ async def test_a_killed_child_is_started_again_and_the_log_says_so(
     supervisor = Supervisor([attendance.child()], back_off=AT_ONCE)
     run = asyncio.create_task(supervisor.run())
     first, _, _ = await attendance.next()
+    supervisor.note_ready("child")
     os.kill(first, signal.SIGKILL)
     second, _, _ = await attendance.next()
     supervisor.stop()
@@ -101,6 +102,8 @@ async def test_one_child_dies_alone(attendance: Attendance) -> None:
     supervisor = Supervisor([attendance.child(name="a"), attendance.child(name="b")], back_off=AT_ONCE)
     run = asyncio.create_task(supervisor.run())
     (_, _, one), (_, other, _) = await attendance.next(), await attendance.next()
+    supervisor.note_ready("a")
+    supervisor.note_ready("b")
     tell_to_exit(one, 3)
     await attendance.next()
 
@@ -110,19 +113,31 @@ async def test_one_child_dies_alone(attendance: Attendance) -> None:
     assert await other.read() == b""
 
 
-async def test_a_child_that_cannot_start_stops_everything(attendance: Attendance) -> None:
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (EXIT_CANNOT_START, []),
+        (1, ["child ended with exit status 1 before it was ready; stopping"]),
+        (0, ["child ended with exit status 0 before it was ready; stopping"]),
+    ],
+)
+async def test_a_child_that_never_was_ready_stops_everything(
+    attendance: Attendance, caplog: pytest.LogCaptureFixture, status: int, told: list[str]
+) -> None:
     run = asyncio.create_task(Supervisor([attendance.child(), attendance.child()], back_off=AT_ONCE).run())
     (_, _, one), (_, other, _) = await attendance.next(), await attendance.next()
-    tell_to_exit(one, EXIT_CANNOT_START)
+    tell_to_exit(one, status)
 
     assert not await run
     assert await other.read() == b""
     assert attendance.is_empty()
+    assert [record.message for record in caplog.records if record.name == supervisor_logger.name] == told
 
 
-async def test_a_child_that_had_started_once_is_never_given_up(attendance: Attendance) -> None:
+async def test_a_child_that_was_ready_once_is_never_given_up(attendance: Attendance) -> None:
     supervisor = Supervisor([attendance.child()], back_off=AT_ONCE)
     run = asyncio.create_task(supervisor.run())
+    supervisor.note_ready("child")
     for status in (1, EXIT_CANNOT_START, EXIT_CANNOT_START):
         _, _, child = await attendance.next()
         tell_to_exit(child, status)
@@ -148,6 +163,7 @@ async def test_stopping_does_not_wait_for_the_back_off(attendance: Attendance) -
     supervisor = Supervisor([attendance.child()], back_off=never)
     run = asyncio.create_task(supervisor.run())
     _, reader, writer = await attendance.next()
+    supervisor.note_ready("child")
     tell_to_exit(writer, 1)
     await reader.read()
     supervisor.stop()
@@ -156,6 +172,7 @@ async def test_stopping_does_not_wait_for_the_back_off(attendance: Attendance) -
 
 async def test_a_child_that_finds_no_process_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     supervisor = Supervisor([Child("child", ("/no/such/program",))])
+    supervisor.note_ready("child")  # it was there before
 
     class StopAtTheWarning(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

@@ -179,11 +179,12 @@ def test_no_child_outlives_a_killed_supervisor(service: Service) -> None:
     assert not alive
 
 
-def up(data_dir: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+def up(data_dir: Path, folder: Path | None = None, **settings: str) -> subprocess.CompletedProcess[str]:
     """An `api-pokemon up` that is expected to end by itself."""
     return subprocess.run(
         [*API_POKEMON, "up"],
         env=Service(data_dir, **settings).environment,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -193,11 +194,10 @@ def up(data_dir: Path, **settings: str) -> subprocess.CompletedProcess[str]:
 
 def assert_one_clear_line(result: subprocess.CompletedProcess[str], *words: str) -> None:
     assert result.returncode == 1
-    complaint = [line for line in result.stderr.splitlines() if line.startswith("api-pokemon: ")]
-    assert len(complaint) == 1
-    assert "Traceback" not in result.stderr
+    (complaint,) = result.stderr.splitlines()
+    assert complaint.startswith("api-pokemon: ")
     for word in words:
-        assert word in complaint[0]
+        assert word in complaint
 
 
 def test_a_taken_port_is_told(tmp_path: Path) -> None:
@@ -214,6 +214,11 @@ def test_a_data_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 def test_a_wrong_setting_is_told(tmp_path: Path) -> None:
     assert_one_clear_line(up(tmp_path, API_POKEMON_PORT="99999"), "API_POKEMON_PORT", "99999")
+
+
+def test_an_env_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xff\xfe")
+    assert_one_clear_line(up(tmp_path, folder=tmp_path), str(tmp_path / ".env"))
 
 
 def test_an_address_of_another_machine_is_told(tmp_path: Path) -> None:
