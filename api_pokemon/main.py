@@ -25,7 +25,7 @@ from api_pokemon.monitoring import (
     Watch,
 )
 from api_pokemon.routes.answers import Answers
-from api_pokemon.routes.asgi import HeadAsGet, SecurityHeaders
+from api_pokemon.routes.asgi import HeadAsGet, SecurityHeaders, StoppedAsProblem
 from api_pokemon.routes.best_moves import BestMoves
 from api_pokemon.routes.dex_route import dex_routes
 from api_pokemon.routes.documentation import DESCRIPTION, SUMMARY, TAGS, DocumentedApi, operation_id
@@ -83,6 +83,7 @@ def create_app(
     ):
         app.router.routes.extend(router.routes)  # include_router would match each request twice, which costs 8 µs
     install_problems(app)
+    app.add_middleware(StoppedAsProblem)
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(HttpMiddleware, metrics=watch.http, routes=app.routes)

@@ -1,5 +1,6 @@
 """Every way in which a request can fail, as RFC 9457 problem details, and the one place that turns errors into them."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -158,6 +159,18 @@ def from_error(error: ApiPokemonError) -> ProblemError:
             return ProblemError(kind, str(error), suggestions=error.suggestions)
         case _:
             return ProblemError(kind, str(error))
+
+
+def bare_problem(status: HTTPStatus, detail: str) -> bytes:
+    """The body of an answer that comes from below the application, and says no more than its status (RFC 9457, 4.2.1).
+
+    Examples
+    --------
+    >>> bare_problem(HTTPStatus.BAD_REQUEST, "This is no HTTP.")
+    b'{"type":"about:blank","title":"Bad Request","status":400,"detail":"This is no HTTP."}'
+    """
+    problem = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    return json.dumps(problem, separators=(",", ":")).encode()
 
 
 SERVER_PROBLEMS = tuple(kind.slug for kind in Kind if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
