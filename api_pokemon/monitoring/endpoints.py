@@ -52,12 +52,13 @@ class EndpointNames:
             self._learn(route)
         return self._names[key]
 
-    def expected(self) -> Iterator[tuple[str, str]]:
-        """Yield (method, template) of every route that the application's schema shows."""
+    def expected(self) -> Iterator[tuple[str, str, list[int]]]:
+        """Yield (method, template, statuses) of every route that the application's schema shows, and of no route."""
         for context in iter_route_contexts(self._routes):
             if getattr(context, "include_in_schema", False) and context.path_format is not None:
                 for method in sorted((context.methods or set()) - {"HEAD"}):
-                    yield method, context.path_format
+                    yield method, context.path_format, _statuses(context)
+        yield "GET", UNMATCHED, [404]
 
     def _learn(self, route: BaseRoute) -> None:
         self._contexts = list(iter_route_contexts(self._routes))
@@ -67,6 +68,16 @@ class EndpointNames:
         # A router that is included twice has two templates for one route: None says to compare the path.
         self._names = {key: found.pop() if len(found) == 1 else None for key, found in names.items()}
         self._names.setdefault(id(route), None)
+
+
+def _statuses(context: RouteContext) -> list[int]:
+    """What a route can answer: as it documents (``"4XX"`` and ``"default"`` name no status), well, or with a failure.
+
+    FastAPI checks a body by itself, and answers 422, documented or not.
+    """
+    documented = {int(status) for status in getattr(context, "responses", None) or () if str(status).isdecimal()}
+    checked = {422} if getattr(context, "body_field", None) is not None else set()
+    return sorted({getattr(context, "status_code", None) or 200, 500} | documented | checked)
 
 
 def _path(scope: MutableMapping[str, Any]) -> str:

@@ -12,7 +12,6 @@ from api_pokemon.monitoring.series import EndpointSeries, HttpFamilies, ModelFam
 
 INTERNAL = "internal"
 OTHER = "other"
-EXPECTED_STATUSES = (200, 422, 500)
 
 
 class HttpMetrics:
@@ -32,9 +31,9 @@ class HttpMetrics:
         self._series: dict[tuple[str, str], EndpointSeries] = {}
         registry.register(self)
 
-    def expect(self, method: str, endpoint: str) -> None:
-        """Show the series of a known endpoint at 0, before its first request."""
-        self._series.setdefault((method, endpoint), EndpointSeries(EXPECTED_STATUSES, self._error_types))
+    def expect(self, method: str, endpoint: str, statuses: Iterable[int]) -> None:
+        """Show the series of a known endpoint, and of the statuses it can answer, at 0 before its first request."""
+        self._series.setdefault((method, endpoint), EndpointSeries(statuses, self._error_types))
 
     def endpoint(self, method: str, endpoint: str) -> EndpointSeries:
         """Return the series of these labels, which the caller takes from a bounded set."""

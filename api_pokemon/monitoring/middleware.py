@@ -69,8 +69,8 @@ class HttpMiddleware:
         self._endpoints = EndpointNames(routes)
         self._clock = clock
         self._known: dict[tuple[int, str], tuple[BaseRoute, EndpointSeries]] = {}
-        for method, endpoint in self._endpoints.expected():
-            metrics.expect(method, endpoint)
+        for method, endpoint, statuses in self._endpoints.expected():
+            metrics.expect(method, endpoint, statuses)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -89,9 +89,24 @@ async def test_behind_a_proxy_the_prefix_is_not_part_of_the_name(app: FastAPI, a
 
 def test_the_expected_endpoints_are_those_of_the_schema(app: FastAPI) -> None:
     assert sorted(EndpointNames(app.routes).expected()) == [
-        ("GET", "/health"),
-        ("GET", "/v1/users/{user_id}"),
-        ("GET", "/v2/users/{user_id}"),
+        ("GET", "/health", [200, 500]),
+        ("GET", "/v1/users/{user_id}", [200, 500]),
+        ("GET", "/v2/users/{user_id}", [200, 500]),
+        ("GET", "unmatched", [404]),
+    ]
+
+
+def test_the_expected_statuses_are_those_that_a_route_documents() -> None:
+    app = FastAPI()
+    orders = APIRouter(responses={401: {}})
+
+    @orders.post("/orders", status_code=201, responses={"413": {}, "5XX": {}, "default": {}})
+    async def order(things: list[int]) -> None: ...
+
+    app.include_router(orders)
+    assert list(EndpointNames(app.routes).expected()) == [
+        ("POST", "/orders", [201, 401, 413, 422, 500]),
+        ("GET", "unmatched", [404]),
     ]
 
 

@@ -49,7 +49,7 @@ async def test_ids_in_paths_make_no_series(app: FastAPI, watching: Watch, ask, r
         for sample in family.samples
         if "endpoint" in sample.labels
     }
-    assert endpoints == {"/users/{user_id}"}
+    assert endpoints == {"/users/{user_id}", "unmatched"}
 
 
 async def test_a_handled_500_is_an_error(app: FastAPI, watching: Watch, ask, registry: CollectorRegistry) -> None:

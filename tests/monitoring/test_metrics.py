@@ -90,10 +90,10 @@ def test_build_info_follows_the_model(registry: CollectorRegistry) -> None:
 
 
 def test_expected_endpoints_begin_at_zero(registry: CollectorRegistry) -> None:
-    HttpMetrics(registry, ["overloaded"]).expect("GET", "/users/{id}")
+    HttpMetrics(registry, ["overloaded"]).expect("GET", "/users/{id}", [200, 404, 500])
     where = {"method": "GET", "endpoint": "/users/{id}"}
-    for status in ("200", "422", "500"):
-        assert registry.get_sample_value("api_requests_total", where | {"status": status}) == 0
+    for status, count in (("200", 0), ("404", 0), ("500", 0), ("422", None)):
+        assert registry.get_sample_value("api_requests_total", where | {"status": status}) == count
     for error_type in ("internal", "overloaded"):
         assert registry.get_sample_value("api_errors_total", where | {"error_type": error_type}) == 0
     assert registry.get_sample_value("api_request_duration_seconds_count", where) == 0
@@ -101,9 +101,9 @@ def test_expected_endpoints_begin_at_zero(registry: CollectorRegistry) -> None:
 
 def test_expecting_an_endpoint_again_keeps_its_counts(registry: CollectorRegistry) -> None:
     metrics = HttpMetrics(registry)
-    metrics.expect("GET", "/")
+    metrics.expect("GET", "/", [200])
     metrics.endpoint("GET", "/").count(200, 0.1)
-    metrics.expect("GET", "/")
+    metrics.expect("GET", "/", [200])
     assert registry.get_sample_value("api_requests_total", {"method": "GET", "endpoint": "/", "status": "200"}) == 1
 
 
