@@ -6,14 +6,17 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Annotated
 
 import typer
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api_pokemon.errors import ModelError, StartError
 from api_pokemon.lifeline import follow_parent
+from api_pokemon.routes.problems import MEDIA_TYPE, bare_problem
 from api_pokemon.settings import Settings
 from api_pokemon.startup import (
     EXIT_CANNOT_START,
@@ -90,6 +93,16 @@ def run(
     _Server(create_app(settings), listener, ready_fd).run(sockets=[listener])
 
 
+class _Protocol(HttpToolsProtocol):
+    """Tells what is no HTTP so in the form of all other problems."""
+
+    def send_400_response(self, msg: str) -> None:
+        body = bare_problem(HTTPStatus.BAD_REQUEST, msg)
+        head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head.encode() + body)
+        self.transport.close()
+
+
 class _Server(uvicorn.Server):
     """Uvicorn as this service wants it: no access log, one line when it answers."""
 
@@ -98,7 +111,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http="httptools",
+                http=_Protocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,

@@ -117,6 +117,19 @@ def test_it_prints_where_everything_is_and_a_request_that_works(service: Service
     assert httpx.post(url, content=body, headers={"Content-Type": "application/json"}).status_code == 200
 
 
+def test_what_is_no_http_is_told_as_a_problem(service: Service) -> None:
+    with socket.create_connection(("127.0.0.1", service.port), WAIT_SECONDS) as client:
+        client.sendall(b"\x16\x03\x01\x02\x00\r\n\r\n")
+        head, _, body = client.makefile("rb").read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n")
+    assert json.loads(body) == {
+        "type": "about:blank",
+        "title": "Bad Request",
+        "status": 400,
+        "detail": "Invalid HTTP request received.",
+    }
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_what_was_accepted_is_answered_before_it_stops(service: Service, number: int) -> None:
     body = json.dumps(ASK).encode()
