@@ -29,7 +29,7 @@ from api_pokemon.startup import (
 
 logger = logging.getLogger(__name__)
 
-_INTAKE_SECONDS = 1.0
+_INTAKE_SECONDS = 1.8
 """Longest time, once the service is to stop, in which what clients have sent is still taken in."""
 
 _LOOK_SECONDS = 0.02
