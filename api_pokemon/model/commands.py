@@ -59,7 +59,10 @@ def train(
     battles: Annotated[Path, typer.Option(help="Battles to learn from, by `api-pokemon simulate`.")] = BATTLES,
     truth: Annotated[Path, typer.Option(help="What to measure the model against.")] = TRUTH,
     models_dir: Annotated[
-        Path | None, typer.Option(help="Where the version's folder goes.", show_default="models in the data folder")
+        Path | None,
+        typer.Option(
+            help="Where the version's folder goes.", show_default="models in the data folder", file_okay=False
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed, battles and threads give the same model.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use.", show_default="all")] = None,
@@ -107,7 +110,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Folder of a model version.", show_default="the version that the service uses"),
     ] = None,
-    truth: Annotated[Path, typer.Option(help="Folder of simulated duels to measure against.")] = TRUTH,
+    truth: Annotated[Path, typer.Option(help="Folder of simulated duels to measure against.", file_okay=False)] = TRUTH,
     simulate: Annotated[
         int | None,
         typer.Option(
