@@ -24,7 +24,7 @@ help: ## List these targets
 
 .PHONY: run
 run: $(API) ## Start the service; settings are variables, as in `API_POKEMON_PORT=9000 make run`
-	@API_POKEMON_COMMIT="$${API_POKEMON_COMMIT:-$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}" $(BIN)/api-pokemon up
+	@export API_POKEMON_COMMIT="$${API_POKEMON_COMMIT:-$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}"; exec $(BIN)/api-pokemon up
 
 .PHONY: test
 test: $(DEV) ## Lint, check the types and the imports, run all the tests
