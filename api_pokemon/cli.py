@@ -30,8 +30,26 @@ class Command(NamedTuple):
 COMMANDS = (
     Command("up", "api_pokemon.up", "up", "Start the service and keep it running."),
     Command("serve", "api_pokemon.serve", "serve", "Answer requests from this process, without a supervisor."),
+    Command(
+        "worker", "api_pokemon.worker", "worker", "Carry predictions into the prediction log, and do the periodic work."
+    ),
+    Command(
+        "account",
+        "api_pokemon.account_command",
+        "account",
+        "Print the balance: events accepted, logged, pending, and unaccounted for.",
+    ),
+    Command(
+        "jobs", "api_pokemon.jobs_command", "jobs", "Look at the jobs of the workers, ask for one, or give one up."
+    ),
     Command("key", "api_pokemon.key_command", "keys", "Make API keys, and find the one for administration."),
     Command("traffic", "api_pokemon.traffic.command", "traffic", "Play a believable client against a running service."),
+    Command(
+        "replay",
+        "api_pokemon.replay_command",
+        "replay",
+        "Answer logged predictions again with any model version, and print what changes.",
+    ),
     Command(
         "simulate",
         "api_pokemon.battle.simulator.command",

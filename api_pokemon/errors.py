@@ -12,6 +12,7 @@
     ├── ModelError             a model version that cannot be used
     │   ├── ModelMissingError
     │   └── ModelDamagedError
+    ├── PayloadError           what is kept of a prediction, and cannot be read
     ├── UnreachableError       no service answers where one was expected
     └── StartError             the service cannot start: a port, a folder, a setting
 """
@@ -69,6 +70,10 @@ class ModelMissingError(ModelError):
 
 class ModelDamagedError(ModelError):
     """A model file is not what its metadata says."""
+
+
+class PayloadError(ApiPokemonError):
+    """What is kept of a prediction, and cannot be read."""
 
 
 class UnreachableError(ApiPokemonError):

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from time import monotonic
 from typing import get_args
 
@@ -12,6 +12,7 @@ from starlette.types import Lifespan
 
 from api_pokemon import __version__
 from api_pokemon.dex import load_dex
+from api_pokemon.errors import StartError
 from api_pokemon.model import Engine, ModelPredictor, MoveRanker, install_version, open_model
 from api_pokemon.monitoring import (
     BuildInfo,
@@ -19,11 +20,13 @@ from api_pokemon.monitoring import (
     HttpMetrics,
     HttpMiddleware,
     ModelMetrics,
-    NullRecorder,
+    NotRecordedError,
+    OutboxFolder,
     Recorder,
     SystemMetrics,
     Watch,
 )
+from api_pokemon.monitoring.recording import Recording
 from api_pokemon.routes.answers import Answers
 from api_pokemon.routes.asgi import HeadAsGet, SecurityHeaders, StoppedAsProblem
 from api_pokemon.routes.best_moves import BestMoves
@@ -31,12 +34,15 @@ from api_pokemon.routes.dex_route import dex_routes
 from api_pokemon.routes.documentation import DESCRIPTION, SUMMARY, TAGS, DocumentedApi, operation_id
 from api_pokemon.routes.health_route import Health, health_routes, metrics_routes
 from api_pokemon.routes.keys import ADMIN_KEY_FILE, AdminKeyFile, KeyGuard, Keys, Role, read_keys
+from api_pokemon.routes.lookups import Lookups
 from api_pokemon.routes.model_route import model_routes
 from api_pokemon.routes.pages import page_routes
 from api_pokemon.routes.prediction_route import prediction_routes
+from api_pokemon.routes.predictions_route import predictions_routes
 from api_pokemon.routes.problems import SERVER_PROBLEMS, install_problems
 from api_pokemon.routes.schemas import Duel
 from api_pokemon.settings import Settings
+from api_pokemon.stores import log_of, outboxes_of
 from api_pokemon.tablebase_upkeep import TablebaseUpkeep
 
 _FOLLOWING_CLI = "from api_pokemon import cli, lifeline; lifeline.follow_parent(); cli.main()"
@@ -57,24 +63,40 @@ def create_app(
     registry
         Where the metrics are; by default a new one.
     recorder
-        Where predictions are kept before they are answered; by default nowhere.
+        Where predictions are kept before they are answered; by default an outbox in the data folder.
 
     Raises
     ------
     StartError
-        The settings would open the service to everyone, or a key is not one.
+        The settings would open the service to everyone, a key or an address is not one, or no outbox can be had.
     ModelMissingError, ModelDamagedError
         There is no such model, or it cannot be trusted.
     """
     keys = _keys(settings)
     dex = load_dex()
     predictor = open_model(dex, install_version(settings.data_dir / "models", settings.model_version))
-    watch = _watch(registry or CollectorRegistry(), recorder or NullRecorder(), predictor.version, settings.commit)
+    registry = registry or CollectorRegistry()
+    outboxes = outboxes_of(settings)
+    keeping: AbstractContextManager[None] = nullcontext()
+    if recorder is None:
+        recording = _recording(registry, outboxes, settings.stream_url)
+        recorder, keeping = recording.recorder, recording.forwarding()
+    watch = _watch(registry, recorder, predictor.version, settings.commit)
     upkeep = _upkeep(predictor, watch.model)
     best_moves = BestMoves(MoveRanker(dex, predictor), predictor.version, Answers(dex))
-    app = _application(_lifespan(watch.system, upkeep, compiling=not upkeep.open() and settings.tablebase))
+    lookups = Lookups(log_of(settings), outboxes, watch.recorder.record)
+    predict, admin = KeyGuard(keys, Role.PREDICT), KeyGuard(keys, Role.ADMIN)
+    compiling = not upkeep.open() and settings.tablebase
+    app = _application(
+        _lifespan(
+            watch.system,
+            keeping,
+            upkeep.compiling() if compiling else nullcontext(),
+        )
+    )
     for router in (
-        prediction_routes(best_moves, watch.record, KeyGuard(keys, Role.PREDICT)),
+        prediction_routes(best_moves, watch.record, predict),
+        predictions_routes(lookups, dex, predict, admin),
         model_routes(predictor.metadata, lambda: predictor.engine),
         dex_routes(dex),
         health_routes(_health(settings.commit, predictor), lambda: best_moves.predict(_PROBE, "en")),
@@ -106,17 +128,29 @@ def _application(lifespan: Lifespan[FastAPI]) -> FastAPI:
     )
 
 
-def _lifespan(system: SystemMetrics, upkeep: TablebaseUpkeep, *, compiling: bool) -> Lifespan[FastAPI]:
+def _lifespan(
+    system: SystemMetrics, keeping: AbstractContextManager[None], compiling: AbstractAsyncContextManager[None]
+) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         system.start()
         try:
-            async with upkeep.compiling() if compiling else nullcontext():
-                yield
+            with keeping:
+                async with compiling:
+                    yield
         finally:
             system.stop()
 
     return lifespan
+
+
+def _recording(registry: CollectorRegistry, outboxes: OutboxFolder, stream_url: str) -> Recording:
+    try:
+        return Recording(registry, outboxes, stream_url)
+    except NotRecordedError as error:
+        raise StartError(f"There is no outbox to keep predictions in: {error}") from error
+    except ValueError as error:
+        raise StartError(f"API_POKEMON_STREAM_URL is not the address of a Redis: {error}") from error
 
 
 def _keys(settings: Settings) -> Keys:

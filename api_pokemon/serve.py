@@ -1,47 +1,11 @@
 """``api-pokemon serve``: one process that answers requests."""
 
-import asyncio
-import logging
-import os
-import socket
-import sys
-from collections.abc import Callable
-from http import HTTPStatus
 from typing import Annotated
 
 import typer
-import uvicorn
-from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api_pokemon.errors import ModelError, StartError
-from api_pokemon.lifeline import follow_parent
-from api_pokemon.routes.problems import MEDIA_TYPE, bare_problem
-from api_pokemon.settings import Settings
-from api_pokemon.startup import (
-    EXIT_CANNOT_START,
-    configure_logging,
-    ensure_writable,
-    listen,
-    read_settings,
-    url_of,
-)
-
-logger = logging.getLogger(__name__)
-
-_INTAKE_SECONDS = 1.8
-"""Longest time, once the service is to stop, in which what clients have sent is still taken in."""
-
-_LOOK_SECONDS = 0.02
-_QUIET_LOOKS = 5
-"""So many looks in a row without anything new end the intake. More than one, each a turn of the loop that reads what is
-there: where the process got no CPU for a while, time alone would prove nothing."""
-
-_DRAIN_SECONDS = 2
-"""Time after that for requests in flight; the supervisor allows 4.5 s for all of the shutdown."""
-
-_KEEP_ALIVE_SECONDS = 65
-"""Longer than clients and load balancers keep an idle connection, so that closing it is theirs, never a race."""
+from api_pokemon.main import create_app
+from api_pokemon.server import run
 
 
 def serve(
@@ -61,91 +25,4 @@ def serve(
     Ends with exit status 78 where it cannot start as it is set up (a taken port, a damaged model), since starting it
     again would not help.
     """
-    from api_pokemon.main import create_app
-
-    try:
-        run(
-            create_app,
-            read_settings(),
-            listener_fd=listener_fd,
-            ready_fd=ready_fd,
-            until_stdin_closes=until_stdin_closes,
-        )
-    except (StartError, ModelError) as error:
-        print(f"api-pokemon: {error}", file=sys.stderr)
-        raise SystemExit(EXIT_CANNOT_START) from error
-
-
-def run(
-    create_app: Callable[[Settings], FastAPI],
-    settings: Settings,
-    *,
-    listener_fd: int | None = None,
-    ready_fd: int | None = None,
-    until_stdin_closes: bool = False,
-) -> None:
-    """Serve until SIGTERM or SIGINT, then answer what was accepted and return."""
-    if until_stdin_closes:
-        follow_parent()
-    configure_logging(settings.log_level)
-    ensure_writable(settings.data_dir)
-    listener = listen(settings.host, settings.port) if listener_fd is None else socket.socket(fileno=listener_fd)
-    _Server(create_app(settings), listener, ready_fd).run(sockets=[listener])
-
-
-class _Protocol(HttpToolsProtocol):
-    """Tells what is no HTTP so in the form of all other problems."""
-
-    def send_400_response(self, msg: str) -> None:
-        body = bare_problem(HTTPStatus.BAD_REQUEST, msg)
-        head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head.encode() + body)
-        self.transport.close()
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn as this service wants it: no access log, one line when it answers."""
-
-    def __init__(self, app: FastAPI, listener: socket.socket, ready_fd: int | None) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                loop="uvloop",
-                http=_Protocol,
-                ws="none",
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=_DRAIN_SECONDS,
-            )
-        )
-        self._ready_fd = ready_fd
-        self._url = url_of(*listener.getsockname()[:2])
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        logger.info("answering on %s (process %d)", self._url, os.getpid())
-        if self._ready_fd is not None:
-            os.write(self._ready_fd, b"ready\n")
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        logger.info("stopping, after the answers to what was accepted")
-        await self._take_in()
-        await super().shutdown(sockets)
-
-    async def _take_in(self) -> None:
-        """Accept and read until nothing new comes: closing at once would reset connections that hold requests."""
-        state = self.server_state
-        state.default_headers = [*state.default_headers, (b"connection", b"close")]  # or busy clients would stay
-        loop = asyncio.get_running_loop()
-        end_seconds = loop.time() + _INTAKE_SECONDS
-        seen: tuple[int, int, int] | None = None
-        quiet_looks = 0
-        while quiet_looks < _QUIET_LOOKS and loop.time() < end_seconds and not self.force_exit:
-            await asyncio.sleep(_LOOK_SECONDS)
-            now = (state.total_requests, len(state.connections), len(state.tasks))
-            quiet_looks = quiet_looks + 1 if now == seen else 0
-            seen = now
+    run(create_app, "port", listener_fd=listener_fd, ready_fd=ready_fd, until_stdin_closes=until_stdin_closes)

@@ -1,7 +1,7 @@
 """Every environment variable of the service, read once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -16,9 +16,30 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")
     data_dir: Path = Field(
         Path(".api-pokemon"),
-        description="Folder for everything that the service writes: models, the admin key, later the log.",
+        description="Folder for everything that the service writes: models, the admin key, the outbox, the log.",
     )
     model_version: str = Field("", description="Model version that answers; empty: the one shipped with the package.")
+    log_url: str = Field(
+        "", description="Database of the prediction log, such as postgresql://…; empty: log.sqlite in the data folder."
+    )
+    log_keep_days: int = Field(0, ge=0, description="Remove logged predictions that are older; 0 keeps them forever.")
+    log_keep_predictions: int = Field(0, ge=0, description="Remove the oldest beyond so many; 0 keeps all.")
+    stream_url: str = Field(
+        "",
+        description="Redis that carries events to the workers, such as redis://…; empty: the worker reads the outbox.",
+    )
+    outbox_max_bytes: int = Field(
+        1 << 30, ge=1 << 20, description="Size at which the outbox refuses, and predictions are answered with 503."
+    )
+    outbox_synchronous: Literal["normal", "full"] = Field(
+        "normal", description="normal: an answered prediction survives the death of any process; full: power loss too."
+    )
+    worker_port: int = Field(
+        8001,
+        ge=1,
+        le=65535,
+        description="Port of the worker's metrics; where the default is taken, the service takes another one.",
+    )
     tablebase: bool = Field(True, description="Compile the model's tablebase in the background where it is missing.")
     predict_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="SHA-256 hashes (hex, comma-separated) of the keys that may predict."

@@ -39,6 +39,11 @@ def read_settings() -> Settings:
         raise StartError(f"{env_file} cannot be read ({error}). Make it a text in UTF-8, or remove it.") from error
 
 
+def log_url_of(settings: Settings) -> str:
+    """Where the prediction log is: the database of the settings, or else a file in the data folder."""
+    return settings.log_url or f"sqlite:///{settings.data_dir.absolute() / 'log.sqlite'}"
+
+
 def _variable(location: tuple[int | str, ...]) -> str:
     return f"{Settings.model_config['env_prefix']}{location[0]}".upper()
 
@@ -62,8 +67,24 @@ def ensure_writable(folder: Path) -> None:
         ) from error
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Open the listening socket of the API; port 0 takes a free one.
+def open_listener(settings: Settings, port: str) -> socket.socket:
+    """Open the listening socket that a setting asks for.
+
+    Parameters
+    ----------
+    port
+        Name of the setting, such as ``worker_port``.
+
+    Raises
+    ------
+    StartError
+        Naming the address, the reason and the setting.
+    """
+    return listen(settings.host, getattr(settings, port), _variable((port,)))
+
+
+def listen(host: str, port: int, setting: str) -> socket.socket:
+    """Open a listening socket; port 0 takes a free one. ``setting`` is the variable that can choose another one.
 
     Raises
     ------
@@ -76,18 +97,15 @@ def listen(host: str, port: int) -> socket.socket:
     except socket.gaierror as error:
         raise StartError(f"API_POKEMON_HOST is {host!r}, which is no address of this machine.") from error
     except OSError as error:
-        raise StartError(_why_not(host, port, error)) from error
+        raise StartError(_why_not(host, port, setting, error)) from error
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _why_not(host: str, port: int, setting: str, error: OSError) -> str:
     match error.errno:
         case errno.EADDRINUSE:
-            return (
-                f"Port {port} on {host} is taken by another program. "
-                "Stop that one, or set API_POKEMON_PORT to a free port."
-            )
+            return f"Port {port} on {host} is taken by another program. Stop that one, or set {setting} to a free port."
         case errno.EACCES:
-            return f"Port {port} on {host} needs more rights than this user has. Set API_POKEMON_PORT above 1023."
+            return f"Port {port} on {host} needs more rights than this user has. Set {setting} above 1023."
         case errno.EADDRNOTAVAIL:
             return f"API_POKEMON_HOST is {host!r}, which is no address of this machine."
         case _:
@@ -116,4 +134,5 @@ def configure_logging(level: str) -> None:
     if level.upper() not in levels:
         raise StartError(f"API_POKEMON_LOG_LEVEL is {level!r}; it can be debug, info, warning or error.")
     logging.basicConfig(level=levels[level.upper()], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn.error").setLevel(max(levels[level.upper()], logging.WARNING))
+    for library in ("alembic", "uvicorn.error"):
+        logging.getLogger(library).setLevel(max(levels[level.upper()], logging.WARNING))

@@ -22,11 +22,25 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A program to keep running: its name in the log, its command, the file descriptors that it inherits."""
+    """A program to keep running.
+
+    Parameters
+    ----------
+    name
+        In the log.
+    command
+        The program and its arguments.
+    descriptors
+        The open files that it inherits.
+    after
+        The child that must have been ready before this one is started for the first time, if any: where that one
+        cannot start, its explanation then stands alone.
+    """
 
     name: str
     command: tuple[str, ...]
     descriptors: tuple[int, ...] = ()
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +87,12 @@ class Supervisor:
         self._back_off = back_off or BackOff()
         self._grace_seconds = grace_seconds
         self._stopping = asyncio.Event()
-        self._were_ready: set[str] = set()
+        self._ready = {child.name: asyncio.Event() for child in children}
         self._cannot_start = False
 
     def note_ready(self, name: str) -> None:
         """Take note that a child of that name does its work: from now on it is started again whenever it dies."""
-        self._were_ready.add(name)
+        self._ready[name].set()
 
     def stop(self) -> None:
         """End all children, after which :meth:`run` returns. May be called again, and by a signal handler."""
@@ -98,6 +112,8 @@ class Supervisor:
         return not self._cannot_start
 
     async def _keep(self, child: Child) -> None:
+        if child.after:
+            await _first_of(self._ready[child.after], self._stopping)
         deaths = 0
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
@@ -105,7 +121,7 @@ class Supervisor:
             status = await self._run_once(child)
             if self._stopping.is_set():
                 return
-            if child.name not in self._were_ready:
+            if not self._ready[child.name].is_set():
                 self._give_up(child, status)
                 return
             deaths = self._back_off.deaths_after(deaths, ran_seconds=loop.time() - started_seconds)
@@ -151,6 +167,13 @@ class Supervisor:
     async def _stopped_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
 
 
 def _cause_of_death(status: int) -> str:

@@ -5,84 +5,110 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
 
 from api_pokemon import __version__
-from api_pokemon.startup import configure_logging, ensure_writable, listen, read_settings, url_of
+from api_pokemon.errors import StartError
+from api_pokemon.settings import Settings
+from api_pokemon.startup import configure_logging, ensure_writable, listen, open_listener, read_settings, url_of
 from api_pokemon.supervisor import Child, Supervisor
 
-_SERVE = "serve"
 _EXAMPLE = '{"pokemon_a_id":1,"pokemon_b_id":25,"available_moves":["Surf"]}'
 _WELCOME = """
 api-pokemon {version} is up. Ctrl-C stops it.
 
-  API      {url}
-  Docs     {url}/docs
-  Metrics  {url}/metrics
-  Health   {url}/health
+  API      {api}
+  Docs     {api}/docs
+  Metrics  {api}/metrics
+  Health   {api}/health
+  Worker   {worker}/metrics
 
-  curl -X POST {url}/predict/best-move -H "Content-Type: application/json" -d '{example}'
+  curl -X POST {api}/predict/best-move -H "Content-Type: application/json" -d '{example}'
 """
 
 
 def up() -> None:
     """Start the service and keep it running.
 
-    Runs `api-pokemon serve` as a child process and starts it again if it dies, without losing a connection.
-    Ctrl-C or SIGTERM stops everything within 5 seconds, after the answers to the requests that were accepted.
+    Runs `api-pokemon serve`, which answers requests, and `api-pokemon worker`, which carries predictions into the log,
+    and starts either again if it dies, without losing a connection or a prediction. Ctrl-C or SIGTERM stops everything
+    within 5 seconds, after the answers to the requests that were accepted.
 
     Settings are environment variables: `API_POKEMON_PORT=9000 api-pokemon up`.
     """
     settings = read_settings()
     configure_logging(settings.log_level)
     ensure_writable(settings.data_dir)
-    with listen(settings.host, settings.port) as listener:
-        started = asyncio.run(_supervise(listener))
+    with ExitStack() as sockets:
+        listeners = {
+            "serve": sockets.enter_context(open_listener(settings, "port")),
+            "worker": sockets.enter_context(_worker_listener(settings)),
+        }
+        started = asyncio.run(_supervise(listeners))
     if not started:
         raise SystemExit(1)  # the child has said why
 
 
-def children(listener_fd: int, ready_fd: int) -> tuple[Child, ...]:
-    """The programs that make the service.
+def _worker_listener(settings: Settings) -> socket.socket:
+    """Where nobody has asked for that port, a second service on this machine just takes another one."""
+    try:
+        return open_listener(settings, "worker_port")
+    except StartError:
+        if "worker_port" in settings.model_fields_set:
+            raise
+        return listen(settings.host, 0, "API_POKEMON_WORKER_PORT")
+
+
+def child(name: str, listener_fd: int, ready_fd: int, after: str | None) -> Child:
+    """A program of the service.
 
     Parameters
     ----------
+    name
+        Its command.
     listener_fd
-        The listening socket. It is opened once and inherited, so that connections wait in its queue while a child that
+        Its listening socket. It is opened once and inherited, so that connections wait in its queue while a child that
         died is started again.
     ready_fd
-        Where a child writes a line each time that it answers.
+        Where it writes a line each time that it answers.
+    after
+        The one that is started first.
     """
-    serve = (sys.executable, "-m", "api_pokemon", "serve", "--until-stdin-closes")
-    return (
-        Child(
-            _SERVE,
-            (*serve, "--listener-fd", str(listener_fd), "--ready-fd", str(ready_fd)),
-            descriptors=(listener_fd, ready_fd),
-        ),
+    command = (sys.executable, "-m", "api_pokemon", name, "--until-stdin-closes")
+    descriptors = ("--listener-fd", str(listener_fd), "--ready-fd", str(ready_fd))
+    return Child(name, command + descriptors, descriptors=(listener_fd, ready_fd), after=after)
+
+
+async def _supervise(listeners: Mapping[str, socket.socket]) -> bool:
+    pipes = {name: os.pipe() for name in listeners}
+    befores = (None, *listeners)
+    supervisor = Supervisor(
+        [
+            child(name, listeners[name].fileno(), pipes[name][1], before)
+            for name, before in zip(listeners, befores, strict=False)
+        ]
     )
-
-
-async def _supervise(listener: socket.socket) -> bool:
-    ready, ready_fd = os.pipe()
-    supervisor = Supervisor(children(listener.fileno(), ready_fd))
     loop = asyncio.get_running_loop()
     for number in _stop_signals():
         loop.add_signal_handler(number, supervisor.stop)
-    welcomed = False
+    awaited = set(listeners)
 
-    def welcome() -> None:
-        nonlocal welcomed
-        os.read(ready, 1024)  # also after a restart, or the pipe would fill up
-        supervisor.note_ready(_SERVE)
-        if not welcomed:
-            print(
-                _WELCOME.format(version=__version__, url=url_of(*listener.getsockname()[:2]), example=_EXAMPLE),
-                flush=True,
-            )
-        welcomed = True
+    def note_ready(name: str) -> None:
+        os.read(pipes[name][0], 1024)  # also after a restart, or the pipe would fill up
+        supervisor.note_ready(name)
+        if awaited == {name}:
+            _welcome(listeners)
+        awaited.discard(name)
 
-    loop.add_reader(ready, welcome)
+    for name, (ready, _) in pipes.items():
+        loop.add_reader(ready, note_ready, name)
     return await supervisor.run()
+
+
+def _welcome(listeners: Mapping[str, socket.socket]) -> None:
+    api, worker = (url_of(*listeners[name].getsockname()[:2]) for name in ("serve", "worker"))
+    print(_WELCOME.format(version=__version__, api=api, worker=worker, example=_EXAMPLE), flush=True)
 
 
 def _stop_signals() -> list[signal.Signals]:

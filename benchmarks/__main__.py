@@ -16,12 +16,18 @@ ROOT = Path(__file__).parents[1]
 
 
 def commands(data_dir: str) -> tuple[tuple[str, ...], ...]:
-    """What Python is given, one entry a benchmark. The second one compiles the tablebase, which the next one needs."""
+    """What Python is given, one entry a benchmark. The second one compiles the tablebase, which those after it need."""
     return (
         ("-m", "benchmarks.dex_load"),
         ("-m", "benchmarks.service_time", "--data-dir", data_dir),
         ("-m", "benchmarks.metrics_cost", "--service"),
         ("-m", "benchmarks.metrics_cost"),
+        ("-m", "benchmarks.recording", "--service"),
+        ("-m", "benchmarks.recording", "--service", "--worker"),
+        ("-m", "benchmarks.recording"),
+        ("-m", "benchmarks.logging_rate"),
+        ("-m", "benchmarks.memory"),
+        ("-m", "benchmarks.memory", "--stack"),
         ("-m", "benchmarks.simulator"),
         ("-m", "benchmarks.accuracy"),
         ("-m", "benchmarks.model"),

@@ -8,7 +8,7 @@ connection, answers with a Content-Length. It costs less than the server does, s
 A comparison also takes the CPU time that each server spent per request: on a machine that does other things meanwhile,
 it stays steady where requests per second do not.
 
-Other benchmarks use :func:`serving`, :func:`measure` and :func:`alternate`.
+Other benchmarks use :func:`serving`, :func:`measure`, :func:`alternate` and :func:`pinned`.
 """
 
 import argparse
@@ -147,7 +147,7 @@ def measure(
     command = [sys.executable, "-m", "benchmarks.load", "--port", str(port), "--json"]
     command += ["--path", call.path, "--method", call.method, "--body", call.body]
     command += ["--connections", str(connections), "--seconds", str(seconds)]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, preexec_fn=_pinned(core)).stdout
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, preexec_fn=pinned(core)).stdout
     return Measurement(**json.loads(output))
 
 
@@ -176,7 +176,7 @@ def serving(factory: str, *, core: int | None = None, environment: Mapping[str, 
             command,
             pass_fds=[listener.fileno()],
             env={**os.environ, **(environment or {})},
-            preexec_fn=_pinned(core),
+            preexec_fn=pinned(core),
         )
     try:
         yield Server(port, psutil.Process(server.pid))
@@ -185,7 +185,8 @@ def serving(factory: str, *, core: int | None = None, environment: Mapping[str, 
         server.wait()
 
 
-def _pinned(core: int | None) -> partial[None] | None:
+def pinned(core: int | None) -> partial[None] | None:
+    """What a child process does first, so that it runs on that core alone."""
     return None if core is None else partial(os.sched_setaffinity, 0, {core})
 
 

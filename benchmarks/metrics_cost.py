@@ -40,7 +40,7 @@ BOUND = 0.90
 DURATIONS = catalogue.MODEL_PREDICTION_DURATION.buckets
 PROBABILITIES = catalogue.MODEL_WIN_PROBABILITY.buckets
 _HERE = "benchmarks.metrics_cost"
-_DUEL = Call(
+DUEL = Call(
     "/predict/best-move",
     "POST",
     '{"pokemon_a_id":1,"pokemon_b_id":25,"available_moves":["Tackle","Vine Whip","Razor Leaf","Sludge Bomb"]}',
@@ -183,7 +183,7 @@ def main() -> int:
     call = Call(options.path, options.method, options.body)
     if options.service:
         off, on = Variant("off", f"{_HERE}:service_unwatched"), Variant("on", f"{_HERE}:service")
-        call = _DUEL
+        call = DUEL
     comparison = alternate(
         off,
         on,

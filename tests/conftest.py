@@ -1,11 +1,16 @@
-"""What holds for all tests: with ``CI=true`` nothing may be skipped."""
+"""What holds for all tests: with ``CI=true`` nothing may be skipped, and real servers are to be had."""
 
+import itertools
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.servers import PostgresServer, RedisServer, postgres_folder
+
 _SKIPS_FAIL = os.environ.get("CI") == "true"
+_DATABASE_NUMBERS = itertools.count(1)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -28,3 +33,30 @@ def _fail(report: pytest.TestReport | pytest.CollectReport) -> None:
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
     report.outcome = "failed"
     report.longrepr = f"With CI=true no test may be skipped. {reason}"
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A running Redis server that keeps what it has over a restart."""
+    with RedisServer(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running PostgreSQL server, for tests that kill or pause it; the others take `postgres_url`."""
+    with postgres_folder() as folder, PostgresServer(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared_postgres_server() -> Iterator[PostgresServer]:
+    with postgres_folder() as folder, PostgresServer(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(shared_postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of a database of the test's own, empty."""
+    with shared_postgres_server.database(f"test_{next(_DATABASE_NUMBERS)}") as url:
+        yield url

@@ -10,6 +10,9 @@ from api_pokemon.model.ranking import MovesFirst, OpponentAssumption, Ranking
 
 NO_TYPE = "none"
 
+LOOKED_UP = ("attacker", "defender")
+"""The request's fields by which logged predictions are looked up."""
+
 
 @dataclass(frozen=True, slots=True)
 class RequestFields:

@@ -70,13 +70,21 @@ class UnrankedMove:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """A's damaging moves, best first, and what could not be ranked."""
+    """A's damaging moves, best first, and what could not be ranked.
+
+    Attributes
+    ----------
+    candidates : all that A could choose from, each once, in the order in which they were given
+    replies : B's moves as they were given; None where B may reply with all that it can learn
+    """
 
     form_a: Form
     form_b: Form
     opponent_assumption: OpponentAssumption
     moves: tuple[RankedMove, ...]
     unranked: tuple[UnrankedMove, ...]
+    candidates: tuple[Move, ...]
+    replies: tuple[Move, ...] | None
 
 
 class MoveRanker:
@@ -113,22 +121,43 @@ class MoveRanker:
         NoDamagingMoveError
             Only status moves on one side, or a form that can learn no damaging one.
         """
-        dex, tables = self._dex, self._tables
-        form_a, form_b = dex.form(form_a_id), dex.form(form_b_id)
-        row_a, row_b = tables.form_row[form_a_id], tables.form_row[form_b_id]
-        self._require_damaging(form_a, row_a)
-        self._require_damaging(form_b, row_b)
-        named = self._named(moves)
-        ranked = self._damaging(named, "the given moves")
-        rows = self._rows(ranked)
-        replies = None if moves_b is None else self._rows(self._damaging(self._named(moves_b), "the opponent's moves"))
-        answers = self._predictor.answer(row_a, rows, row_b, replies)
+        forms = self._duellists(form_a_id, form_b_id)
+        return self._rank(forms, self._named(moves), None if moves_b is None else self._named(moves_b))
+
+    def rank_by_id(
+        self, form_a_id: int, form_b_id: int, moves: Sequence[int], moves_b: Sequence[int] | None = None
+    ) -> Ranking:
+        """Rank A's moves as :meth:`rank` does, given by their ids.
+
+        Raises
+        ------
+        UnknownIdError, NoDamagingMoveError
+            As :meth:`rank` does.
+        """
+        move = self._dex.move
+        forms = self._duellists(form_a_id, form_b_id)
+        return self._rank(forms, tuple(map(move, moves)), None if moves_b is None else tuple(map(move, moves_b)))
+
+    def _duellists(self, *form_ids: int) -> tuple[Form, ...]:
+        forms = tuple(map(self._dex.form, form_ids))
+        for form in forms:
+            self._require_damaging(form, self._tables.form_row[form.id])
+        return forms
+
+    def _rank(self, forms: tuple[Form, ...], candidates: tuple[Move, ...], replies: tuple[Move, ...] | None) -> Ranking:
+        form_a, form_b = forms
+        form_row, move_row = self._tables.form_row, self._tables.move_row
+        ranked = self._damaging(candidates, "the given moves")
+        rows_b = None if replies is None else self._rows(self._damaging(replies, "the opponent's moves"))
+        answers = self._predictor.answer(form_row[form_a.id], self._rows(ranked), form_row[form_b.id], rows_b)
         return Ranking(
             form_a=form_a,
             form_b=form_b,
-            opponent_assumption="worst_of_learnset" if moves_b is None else "given_moves",
+            opponent_assumption="worst_of_learnset" if replies is None else "given_moves",
             moves=self._ranked(form_a, form_b, ranked, answers),
-            unranked=tuple(_unranked(move) for move in named if move.id not in tables.move_row),
+            unranked=tuple(_unranked(move) for move in candidates if move.id not in move_row),
+            candidates=candidates,
+            replies=replies,
         )
 
     def _rows(self, moves: Sequence[Move]) -> NDArray[np.intp]:

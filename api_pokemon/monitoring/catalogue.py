@@ -111,7 +111,45 @@ SYSTEM_MEMORY_AVAILABLE = MetricSpec(
     "system_memory_available_bytes", "gauge", "Memory that can still be had before the limit."
 )
 
-METRICS = (
+EVENTS_ACCEPTED = MetricSpec(
+    "events_accepted_total",
+    "counter",
+    "Events that an outbox has accepted since it was made: its last sequence number, which outlives every process.",
+    ("writer",),
+)
+EVENTS_PENDING = MetricSpec(
+    "events_pending", "gauge", "Events in an outbox that are not known to be in the prediction log.", ("writer",)
+)
+EVENTS_REFUSED = MetricSpec(
+    "events_refused_total", "counter", "Events that could not be made durable, and so were not answered.", ("reason",)
+)
+OUTBOX_BYTES = MetricSpec("outbox_bytes", "gauge", "Size of an outbox on disk, its journal included.", ("writer",))
+EVENTS_LOGGED = MetricSpec(
+    "events_logged_total", "counter", "Events of an outbox that the prediction log has ever taken.", ("writer",)
+)
+EVENTS_UNACCOUNTED = MetricSpec(
+    "events_unaccounted",
+    "gauge",
+    "Events that an outbox let go as logged, less those that the log has taken: above 0 lost, below 0 counted twice.",
+    ("writer",),
+)
+LOG_LAG = MetricSpec(
+    "log_lag_seconds", "gauge", "Age of the oldest event that is not in the prediction log; 0 when all are."
+)
+LOG_UP = MetricSpec("log_up", "gauge", "1 while the prediction log can be written, 0 while it cannot.")
+STREAM_UP = MetricSpec("stream_up", "gauge", "1 while the stream can be reached, 0 while it cannot.")
+STREAM_ENTRIES = MetricSpec("stream_entries", "gauge", "Entries in the stream: sent, and not yet logged.")
+
+JOB_RUNS = MetricSpec("job_runs_total", "counter", "Runs of jobs by how they ended.", ("kind", "state"))
+JOB_DURATION = MetricSpec("job_duration_seconds", "summary", "Time that successful runs of jobs took.", ("kind",))
+JOB_LAST_SUCCESS = MetricSpec(
+    "job_last_success_timestamp_seconds",
+    "gauge",
+    "Unix time at which a job of the kind last succeeded, on any worker.",
+    ("kind",),
+)
+
+WATCHED = (
     API_REQUESTS,
     API_REQUEST_DURATION,
     API_ERRORS,
@@ -125,6 +163,24 @@ METRICS = (
     SYSTEM_MEMORY_USAGE,
     SYSTEM_MEMORY_AVAILABLE,
 )
+"""Of every process that answers requests."""
+
+RECORDED = (EVENTS_ACCEPTED, EVENTS_PENDING, EVENTS_REFUSED, OUTBOX_BYTES, LOG_LAG, STREAM_UP, STREAM_ENTRIES)
+"""Of one that records events too; those of the stream where there is one."""
+
+WORKED = (
+    EVENTS_LOGGED,
+    EVENTS_UNACCOUNTED,
+    LOG_LAG,
+    LOG_UP,
+    STREAM_UP,
+    JOB_RUNS,
+    JOB_DURATION,
+    JOB_LAST_SUCCESS,
+)
+"""Of every worker."""
+
+METRICS = tuple(dict.fromkeys((*WATCHED, *RECORDED, *WORKED)))
 
 
 def build_info(application: str) -> MetricSpec:

@@ -3,8 +3,13 @@
 ::
 
     MonitoringError
-    ├── InvalidIdError      a text that is not a prediction id
-    └── NotRecordedError    a prediction that could not be made durable, and so must not be served
+    ├── InvalidIdError          a text that is not a prediction id
+    ├── EventError              bytes that are no event, or one of a kind that this version does not know
+    ├── NotRecordedError        an event that could not be made durable, and so must not be served
+    ├── LogUnavailableError     the prediction log cannot be read or written just now
+    │   ├── LogMissingError         nothing has ever been logged there
+    │   └── LogTooNewError          a newer version of the service has changed its tables
+    └── StreamUnavailableError  the stream cannot be read or written just now
 """
 
 
@@ -20,5 +25,37 @@ class InvalidIdError(MonitoringError, ValueError):
         self.text = text
 
 
+class EventError(MonitoringError, ValueError):
+    """Bytes that are no event, or one of a kind that this version does not know."""
+
+
 class NotRecordedError(MonitoringError):
-    """A prediction could not be made durable: answer 503 with the error type ``not-recorded``."""
+    """An event could not be made durable: answer 503 with the error type ``not-recorded``.
+
+    Parameters
+    ----------
+    message
+        For people.
+    reason
+        Counted as a label, so it is one of few.
+    """
+
+    def __init__(self, message: str, reason: str = "other") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class LogUnavailableError(MonitoringError):
+    """The prediction log cannot be read or written just now; what waits in the outbox is safe meanwhile."""
+
+
+class LogMissingError(LogUnavailableError):
+    """There is no prediction log yet: no worker has ever made its tables, so there is nothing in it."""
+
+
+class LogTooNewError(LogUnavailableError):
+    """The tables of the prediction log are those of a newer version: update this service."""
+
+
+class StreamUnavailableError(MonitoringError):
+    """The stream cannot be read or written just now; what waits in the outbox is safe meanwhile."""

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Info
 from prometheus_client.metrics_core import Metric
 
 from api_pokemon.monitoring import catalogue
-from api_pokemon.monitoring.predictions import Prediction
+from api_pokemon.monitoring.events import Prediction
 from api_pokemon.monitoring.series import EndpointSeries, HttpFamilies, ModelFamilies, VersionSeries
 
 INTERNAL = "internal"

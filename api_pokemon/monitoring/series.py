@@ -20,7 +20,7 @@ from prometheus_client.core import (
 from api_pokemon.monitoring import catalogue
 from api_pokemon.monitoring.confidence import ConfidenceWindow
 from api_pokemon.monitoring.distribution import Distribution
-from api_pokemon.monitoring.predictions import Prediction
+from api_pokemon.monitoring.events import Prediction
 
 
 class HttpFamilies(NamedTuple):

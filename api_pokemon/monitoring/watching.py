@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from api_pokemon.monitoring.events import Prediction
 from api_pokemon.monitoring.exposition import Exposition
 from api_pokemon.monitoring.metrics import BuildInfo, HttpMetrics, ModelMetrics
 from api_pokemon.monitoring.middleware import HttpMiddleware, note_prediction
-from api_pokemon.monitoring.predictions import Prediction
 from api_pokemon.monitoring.recorder import NullRecorder, Recorder
 from api_pokemon.monitoring.system import SystemMetrics
 

@@ -4,10 +4,10 @@ from typing import Final
 
 from api_pokemon.dex import Dex, Language
 from api_pokemon.model import RankedMove, Ranking, UnrankedMove
+from api_pokemon.model.asked import WIN_DECIMALS
 from api_pokemon.routes import schemas
 from api_pokemon.routes.languages import LANGUAGES
 
-_DECIMALS = 6  # as many as P(A) + P(B) = 1 is held to
 _DECIMALS_OF_DAMAGE = 4
 _NEVER = 99.0  # what the model tells of a move without effect, or of one whose damage depends on the opponent's
 _SIDES: Final[dict[str, schemas.Side]] = {"attacker": "pokemon_a", "opponent": "pokemon_b", "either": "either"}
@@ -51,7 +51,7 @@ class Answers:
             pokemon_b_name=ranking.form_b.local_name(language),
             recommended_move=best.name,
             win_probability=best.win_probability,
-            confidence=round(max(best.win_probability, 1.0 - best.win_probability), _DECIMALS),
+            confidence=round(max(best.win_probability, 1.0 - best.win_probability), WIN_DECIMALS),
             opponent_assumption=ranking.opponent_assumption,
             all_moves=moves,
             unranked_moves=tuple(_unranked(move, language) for move in ranking.unranked),
@@ -60,7 +60,7 @@ class Answers:
     def _ranked(self, ranked: RankedMove, language: Language) -> schemas.RankedMove:
         move = ranked.move
         because = ranked.because
-        win_probability = round(ranked.win_probability, _DECIMALS)
+        win_probability = round(ranked.win_probability, WIN_DECIMALS)
         return schemas.RankedMove(
             name=move.local_name(language),
             slug=move.slug,

@@ -5,6 +5,7 @@ from typing import Any
 
 from api_pokemon.dex import Language
 from api_pokemon.model import MoveRanker
+from api_pokemon.model.asked import asked_duel
 from api_pokemon.model.monitored_rows import ChoiceFields, RequestFields, choice_fields, request_fields
 from api_pokemon.monitoring import Prediction, new_id
 from api_pokemon.routes.answers import Answers
@@ -45,6 +46,7 @@ class BestMoves:
             duration_seconds,
             request=_mapping(request_fields(ranking, language)),
             choice=_mapping(choice_fields(ranking)),
+            payload=asked_duel(ranking).payload(),
         )
         return prediction, answer
 

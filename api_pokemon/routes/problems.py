@@ -18,7 +18,7 @@ from api_pokemon.errors import (
     UnknownIdError,
     UnknownNameError,
 )
-from api_pokemon.monitoring import NotRecordedError, note_error
+from api_pokemon.monitoring import LogUnavailableError, NotRecordedError, note_error
 from api_pokemon.monitoring.middleware import CLIENT_CLOSED_REQUEST
 from api_pokemon.routes.echo import shorten
 from api_pokemon.routes.validation import FieldError, explain, field_errors
@@ -32,8 +32,20 @@ class Kind(Enum):
     KEY_NEEDED = ("key-needed", 401, "A key is needed", "Send a key that this service knows in the header X-API-Key.")
     KEY_NOT_ENOUGH = ("key-not-enough", 403, "The key does not allow this", "Use a key of the role that is named.")
     UNKNOWN_ID = ("unknown-id", 404, "There is nothing of that id", "GET /pokemon and GET /moves list all ids.")
+    UNKNOWN_PREDICTION = (
+        "unknown-prediction",
+        404,
+        "There is no such prediction",
+        "Use the `prediction_id` of an answer; very old predictions may have been removed.",
+    )
     NOT_FOUND = ("not-found", 404, "There is no such page", "GET / links every page.")
     WRONG_METHOD = ("wrong-method", 405, "The page does not answer to this method", "Use one that Allow names.")
+    OUTCOME_CONTRADICTS = (
+        "outcome-contradicts",
+        409,
+        "The other outcome is on record",
+        "GET /predictions/{prediction_id} tells it; it stays.",
+    )
     TOO_LARGE = ("too-large", 413, "The body is too large", "Send fewer duels or moves at once.")
     NOT_JSON = (
         "not-json",
@@ -52,7 +64,7 @@ class Kind(Enum):
         "unknown-name",
         422,
         "There is nothing of that name",
-        "`suggestions` holds the nearest names; GET /moves lists all.",
+        "`suggestions` holds the nearest names; GET /pokemon and GET /moves list all.",
     )
     NO_DAMAGING_MOVE = (
         "no-damaging-move",
@@ -64,8 +76,14 @@ class Kind(Enum):
     NOT_RECORDED = (
         "not-recorded",
         503,
-        "The prediction could not be recorded",
+        "It could not be recorded",
         "Try again; if it lasts, the disk of the service may be full.",
+    )
+    LOG_UNAVAILABLE = (
+        "log-unavailable",
+        503,
+        "The prediction log does not answer",
+        "Try again; predictions go on meanwhile, and none is lost.",
     )
 
     def __init__(self, slug: str, status: int, title: str, remedy: str) -> None:
@@ -150,15 +168,17 @@ def from_error(error: ApiPokemonError) -> ProblemError:
     kind = _KINDS[type(error)]
     match error:
         case UnknownIdError():
-            return ProblemError(
-                kind, f"{error} GET /{'pokemon' if error.kind == 'Pokémon' else 'moves'} lists all ids."
-            )
+            return ProblemError(kind, f"{error} GET {_list_of(error.kind)} lists all ids.")
         case UnknownNameError(suggestions=()):
-            return ProblemError(kind, f"{error} GET /moves lists all names.")
+            return ProblemError(kind, f"{error} GET {_list_of(error.kind)} lists all names.")
         case UnknownNameError():
             return ProblemError(kind, str(error), suggestions=error.suggestions)
         case _:
             return ProblemError(kind, str(error))
+
+
+def _list_of(kind: str) -> str:
+    return "/pokemon" if kind == "Pokémon" else "/moves"
 
 
 def bare_problem(status: HTTPStatus, detail: str) -> bytes:
@@ -181,6 +201,7 @@ def install_problems(app: FastAPI) -> None:
     """Let the application answer every failure with a problem."""
     app.add_exception_handler(ProblemError, _answering(lambda _, error: error))
     app.add_exception_handler(NotRecordedError, _answering(lambda _, error: _not_recorded()))
+    app.add_exception_handler(LogUnavailableError, _answering(lambda _, error: _log_unavailable()))
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
     for error_type in CALLERS_FAULT:
         app.add_exception_handler(error_type, _answering(lambda _, error: from_error(error)))
@@ -212,8 +233,14 @@ def _invalid(error: RequestValidationError) -> ProblemError:
 
 def _not_recorded() -> ProblemError:
     return ProblemError(
-        Kind.NOT_RECORDED, f"The prediction could not be recorded, so it is not answered. {Kind.NOT_RECORDED.remedy}"
+        Kind.NOT_RECORDED, f"What you sent could not be recorded, so it is not answered. {Kind.NOT_RECORDED.remedy}"
     )
+
+
+def _log_unavailable() -> ProblemError:
+    """Without the error's own words, which may tell where the database is."""
+    detail = f"What is on record cannot be told just now. {Kind.LOG_UNAVAILABLE.remedy}"
+    return ProblemError(Kind.LOG_UNAVAILABLE, detail, headers={"Retry-After": "5"})
 
 
 async def _answer_nobody(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ request makes ten of them.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -29,6 +30,8 @@ MoveNames = Annotated[list[MoveName], Field(min_length=1, max_length=MOST_MOVES)
 LocalName = Annotated[str, Field(description="In the language of the answer.")]
 LocalNames = Annotated[dict[Language, str], Field(description="In every language.")]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Winner = Annotated[Literal["A", "B"], Field(description="Which of the two Pokémon won the duel.")]
+LoggedField = str | int | float | bool | None
 
 
 class _Request(BaseModel):
@@ -152,6 +155,78 @@ class BestMoveBatch:
     predicted: Annotated[int, Field(description="Duels with a prediction.")]
     failed: Annotated[int, Field(description="Duels with a problem.")]
     results: tuple[BatchItem, ...]
+
+
+class OutcomeReport(_Request):
+    """How a predicted duel really ended."""
+
+    winner: Winner
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedOutcome:
+    """How a predicted duel really ended, as it is on record."""
+
+    winner: Winner
+    reported_at: Annotated[datetime, Field(description="When it was reported first.")]
+
+
+@dataclass(frozen=True, slots=True)
+class MoveChance:
+    """A move and what was told of it."""
+
+    name: LocalName
+    slug: str
+    win_probability: Probability
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedDuel:
+    """What was asked, and how the moves were ranked."""
+
+    pokemon_a_id: int
+    pokemon_a_name: LocalName
+    pokemon_b_id: int
+    pokemon_b_name: LocalName
+    available_moves: Annotated[tuple[LocalName, ...], Field(description="A's moves, each once, as they were given.")]
+    available_moves_b: Annotated[tuple[LocalName, ...] | None, Field(description="B's, where they were given.")]
+    recommended_move: Annotated[str, Field(description="The name of the first of `all_moves`.")]
+    all_moves: Annotated[tuple[MoveChance, ...], Field(description="By win probability, the best first.")]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedPrediction:
+    """A prediction as it is on record."""
+
+    prediction_id: str
+    status: Literal["logged"]
+    made_at: datetime
+    model_version: str
+    win_probability: Annotated[Probability, Field(description="P(A wins) with the recommended move, as it was told.")]
+    confidence: Annotated[float, Field(ge=0.5, le=1.0, description="max(p, 1 - p) of that probability.")]
+    duel: Annotated[
+        LoggedDuel | None, Field(description="Null where it was recorded by a version that this one cannot read.")
+    ]
+    request: Annotated[dict[str, LoggedField], Field(description="What is watched of the question.")]
+    choice: Annotated[dict[str, LoggedField], Field(description="What is watched of the answer.")]
+    outcome: Annotated[RecordedOutcome | None, Field(description="Null until it is reported.")]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPrediction:
+    """A prediction that is recorded and safe, and not in the log yet."""
+
+    prediction_id: str
+    status: Literal["pending"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedPage:
+    """A part of the log, the newest first."""
+
+    items: tuple[LoggedPrediction, ...]
+    next_cursor: Annotated[str | None, Field(description="For `cursor`; null on the last page.")]
+    next: Annotated[str | None, Field(description="The path of the next page, with the same filters.")]
 
 
 @dataclass(frozen=True, slots=True)

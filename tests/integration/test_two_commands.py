@@ -71,8 +71,8 @@ class Service:
                 return line
         raise AssertionError(f"no {text!r} in: {''.join(self.lines)}")
 
-    def child(self) -> psutil.Process:
-        (child,) = psutil.Process(self.process.pid).children()
+    def child(self, name: str = "serve") -> psutil.Process:
+        (child,) = (child for child in psutil.Process(self.process.pid).children() if name in child.cmdline())
         return child
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -169,9 +169,9 @@ def test_a_burst_right_before_the_signal_is_answered(service: Service) -> None:
 
 
 def test_nothing_is_left_when_it_has_stopped(service: Service) -> None:
-    child = service.child()
+    children = [service.child(name) for name in ("serve", "worker")]
     assert service.stop() == 0
-    assert not child.is_running()
+    assert not any(child.is_running() for child in children)
     with pytest.raises(httpx.ConnectError):
         httpx.get(service.url)
 
@@ -185,10 +185,43 @@ def test_a_killed_child_is_started_again_and_no_connection_is_lost(service: Serv
     assert service.stop() == 0
 
 
+def test_a_killed_worker_is_started_again_and_logs_what_was_answered_meanwhile(service: Service) -> None:
+    service.child("worker").kill()
+    answer = httpx.post(f"{service.url}/predict/best-move", json=ASK).json()
+    service.wait_for("worker was killed by signal 9 (Killed); starting it again in 0.2 s")
+    page = f"{service.url}/predictions/{answer['prediction_id']}"
+    while (found := httpx.get(page)).status_code == 202:
+        assert found.json()["status"] == "pending"
+    assert found.json()["win_probability"] == answer["win_probability"]
+
+
+def test_the_worker_shows_its_metrics_where_the_service_says(service: Service) -> None:
+    service.wait_for("curl")
+    (worker,) = re.findall(r"^  Worker +(\S+)$", "".join(service.lines), re.MULTILINE)
+    assert "log_up" in httpx.get(worker).text
+
+
+def test_two_services_run_side_by_side(service: Service, tmp_path: Path) -> None:
+    with Service(tmp_path).running() as other:
+        assert httpx.get(f"{other.url}/health/ready").status_code == 200
+        assert httpx.get(f"{service.url}/health/ready").status_code == 200
+
+
+def test_a_taken_port_of_the_worker_is_told_where_it_was_asked_for(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        result = up(tmp_path, API_POKEMON_WORKER_PORT=port)
+    assert_one_clear_line(result, f"Port {port}", "taken", "API_POKEMON_WORKER_PORT")
+
+
+def test_a_database_that_is_none_is_told(tmp_path: Path) -> None:
+    assert_one_clear_line(up(tmp_path, API_POKEMON_LOG_URL="mysql://db/log"), "API_POKEMON_LOG_URL", "mysql")
+
+
 def test_no_child_outlives_a_killed_supervisor(service: Service) -> None:
-    child = service.child()
+    children = [service.child(name) for name in ("serve", "worker")]
     service.process.kill()
-    _, alive = psutil.wait_procs([child], timeout=WAIT_SECONDS)
+    _, alive = psutil.wait_procs(children, timeout=WAIT_SECONDS)
     assert not alive
 
 
@@ -269,7 +302,7 @@ def test_every_request_of_uniform_traffic_is_answered(service: Service) -> None:
         output, _ = client.communicate(timeout=WAIT_SECONDS)
     assert client.returncode == 0
     assert re.search(r"^200 OK +300 \(100\.0%\)$", output, re.MULTILINE)
-    assert re.search(r"^Latency p99 +[\d.]+ ms$", output, re.MULTILINE)
+    assert re.search(r"^Latency p99 +[\d.,]+ ms$", output, re.MULTILINE)
 
 
 def test_ctrl_c_prints_the_table_so_far(service: Service) -> None:

@@ -85,7 +85,28 @@ def test_unlearnable_moves_are_ranked_and_marked(ranker: MoveRanker) -> None:
 
 def test_what_decides_no_duel_is_no_reply(ranker: MoveRanker) -> None:
     given = ranker.rank(BULBASAUR, PIKACHU, ["Tackle"], ["Growl", "Thunderbolt", "Struggle"])
-    assert given == ranker.rank(BULBASAUR, PIKACHU, ["Tackle"], ["Thunderbolt"])
+    assert given.moves == ranker.rank(BULBASAUR, PIKACHU, ["Tackle"], ["Thunderbolt"]).moves
+
+
+def test_what_was_given_is_kept_in_its_order(ranker: MoveRanker) -> None:
+    ranking = ranker.rank(BULBASAUR, PIKACHU, ["Surf", "Growl", "Tackle", "surf"], ["Growl", "Thunderbolt"])
+    assert [move.name for move in ranking.candidates] == ["Surf", "Growl", "Tackle"]
+    assert [move.name for move in ranking.replies or ()] == ["Growl", "Thunderbolt"]
+    assert ranker.rank(BULBASAUR, PIKACHU, ["Surf"]).replies is None
+
+
+@pytest.mark.parametrize("replies", [None, ["Growl", "Thunderbolt"]])
+def test_ids_are_ranked_as_names_are(ranker: MoveRanker, replies: list[str] | None) -> None:
+    ranking = ranker.rank(BULBASAUR, PIKACHU, ["Surf", "Growl", "Tackle"], replies)
+    ids = [move.id for move in ranking.candidates]
+    assert (
+        ranker.rank_by_id(BULBASAUR, PIKACHU, ids, replies and [move.id for move in ranking.replies or ()]) == ranking
+    )
+
+
+def test_unknown_ids_are_refused(ranker: MoveRanker) -> None:
+    with pytest.raises(UnknownIdError, match=r"There is no move with id 9999\."):
+        ranker.rank_by_id(BULBASAUR, PIKACHU, [57], [9999])
 
 
 def test_numbers_of_a_ranked_move(ranker: MoveRanker) -> None:

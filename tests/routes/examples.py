@@ -12,17 +12,28 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
+from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from api_pokemon.main import create_app
+from api_pokemon.model.asked import AskedDuel
+from api_pokemon.monitoring import Outcome, Prediction, encode
+from api_pokemon.monitoring.stream import Entry
 from api_pokemon.routes.documentation import EXAMPLES_FILE
+from api_pokemon.routes.keys import digest_of
 from api_pokemon.settings import Settings
+from api_pokemon.stores import log_of, outboxes_of
 
 FILE = Path(str(files("api_pokemon.routes") / EXAMPLES_FILE))
 _DUEL = {"pokemon_a_id": 1, "pokemon_b_id": 25}
+_ADMIN = "an admin's key"
+_AS_ADMIN = (("X-API-Key", _ADMIN),)
+
+LOGGED, ENDED, PENDING, UNKNOWN, _OUTCOME = (f"019fbd7c-cc0{n}-7abc-8def-0123456789ab" for n in (1, 2, 3, 4, 5))
+"""Predictions of 1 August 2026."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,18 @@ QUESTIONS = (
         },
     ),
     Question("No duel", "POST", "/predict/best-move/batch", {"duels": []}),
+    Question("A logged prediction", "GET", f"/predictions/{LOGGED}"),
+    Question("How it ended, in French", "GET", f"/predictions/{ENDED}", headers=(("Accept-Language", "fr"),)),
+    Question("Not logged yet", "GET", f"/predictions/{PENDING}"),
+    Question("An unknown prediction", "GET", f"/predictions/{UNKNOWN}"),
+    Question("A bad id", "GET", "/predictions/25"),
+    Question("A won", "POST", f"/predictions/{ENDED}/outcome", {"winner": "A"}),
+    Question("B cannot have won, too", "POST", f"/predictions/{ENDED}/outcome", {"winner": "B"}),
+    Question("An unknown prediction", "POST", f"/predictions/{UNKNOWN}/outcome", {"winner": "A"}),
+    Question("A winner that is none", "POST", f"/predictions/{LOGGED}/outcome", {"winner": "Pikachu"}),
+    Question("The last with Pikachu", "GET", "/predictions?pokemon=pikachu&limit=1", headers=_AS_ADMIN),
+    Question("Without a key", "GET", "/predictions"),
+    Question("A bad time", "GET", "/predictions?since=yesterday", headers=_AS_ADMIN),
     Question("The model", "GET", "/predict/model-info"),
     Question("All of the Pikachu family", "GET", "/pokemon?search=chu"),
     Question("A bad limit", "GET", "/pokemon?limit=0"),
@@ -128,10 +151,45 @@ async def record_all(app: FastAPI) -> list[dict[str, Any]]:
     return [await record(app, question) for question in QUESTIONS]
 
 
+def example_app(folder: Path) -> FastAPI:
+    """The service around the shipped model, with two predictions in its log and one on the way there."""
+    settings = Settings(
+        data_dir=folder,
+        model_version="",
+        tablebase=False,
+        admin_keys=(digest_of(_ADMIN).hex(),),
+        anonymous_predict=True,
+        _env_file=None,
+    )
+    log = log_of(settings)
+    log.migrate()
+    events = (_prediction(LOGGED), _prediction(ENDED), Outcome(_OUTCOME, ENDED, happened=True))
+    log.write([Entry(str(UUID(int=0)), number, encode(event)) for number, event in enumerate(events, start=1)])
+    with outboxes_of(settings).claim() as claim:
+        outbox = outboxes_of(settings).open(claim.path)
+        outbox.append([(PENDING, encode(_prediction(PENDING)))])
+        outbox.close()
+    return create_app(settings)
+
+
+def _prediction(prediction_id: str) -> Prediction:
+    """Always the same, whatever model is shipped."""
+    asked = AskedDuel(form_a=1, form_b=25, moves=(75, 57), moves_b=None, ranked=((75, 0.625), (57, 0.25)))
+    return Prediction(
+        prediction_id,
+        "20260714-5ca1ab1e",
+        asked.ranked[0][1],
+        duration_seconds=0.00002,
+        request={"attacker": "bulbasaur", "defender": "pikachu", "candidate_moves": 2, "language": "en"},
+        choice={"move_type": "Grass", "move_power": 55, "learnable": True, "win_probability": 0.625},
+        payload=asked.payload(),
+    )
+
+
 def main() -> None:
     """Record all examples from the shipped model."""
     with tempfile.TemporaryDirectory() as folder:
-        app = create_app(Settings(data_dir=Path(folder), tablebase=False, _env_file=None))
+        app = example_app(Path(folder))
         examples = asyncio.run(record_all(app))
     FILE.write_text(json.dumps(examples, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

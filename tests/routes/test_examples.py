@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from api_pokemon.main import create_app
-from api_pokemon.settings import Settings
-from tests.routes.examples import FILE, QUESTIONS, Question, record
+from tests.routes.examples import FILE, QUESTIONS, Question, example_app, record
 
 RECORDED: list[dict[str, Any]] = json.loads(FILE.read_bytes())
 CHANGES_EACH_TIME = {"prediction_id", "uptime_seconds"}
@@ -16,8 +14,7 @@ CHANGES_EACH_TIME = {"prediction_id", "uptime_seconds"}
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), model_version="", tablebase=False, _env_file=None)
-    return create_app(settings)
+    return example_app(tmp_path_factory.mktemp("data"))
 
 
 def steady(value: Any) -> Any:

@@ -1,0 +1,93 @@
+"""What is kept of a prediction so that it can be made again: the duel by its ids, and what was answered.
+
+::
+
+    {"v": 1, "form_a": 1, "form_b": 25, "moves": [57, 75], "moves_b": null, "ranked": [[75, 0.41], [57, 0.262734]]}
+
+``v`` counts the versions of this payload. A version may add fields, which need a default here and are passed over by
+readers that do not know them; it never drops a field nor changes what one means.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from api_pokemon.errors import PayloadError
+from api_pokemon.model.ranking import Ranking
+
+PAYLOAD_VERSION = 1
+WIN_DECIMALS = 6
+"""To how many decimals a win probability is told, and kept: as many as P(A) + P(B) = 1 is held to."""
+
+Ids = tuple[int, ...]
+SomeIds = Annotated[Ids, msgspec.Meta(min_length=1)]
+Chance = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+
+
+class AskedDuel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A duel that was asked about, and its answer.
+
+    Parameters
+    ----------
+    form_a, form_b
+        Ids of the two forms.
+    moves
+        Ids of the moves that A could choose from, each once, in the order in which they were given: it decides between
+        equals.
+    moves_b
+        Ids of B's moves as they were given; None where B may reply with all that it can learn.
+    ranked
+        Each damaging one of `moves` with its win probability, the best first; so the first was recommended.
+
+    Examples
+    --------
+    >>> asked = AskedDuel(form_a=1, form_b=25, moves=(57, 75), moves_b=None, ranked=((75, 0.41), (57, 0.26)))
+    >>> read_payload(asked.payload()) == asked
+    True
+    """
+
+    v: int = PAYLOAD_VERSION
+    form_a: int
+    form_b: int
+    moves: SomeIds
+    moves_b: SomeIds | None
+    ranked: Annotated[tuple[tuple[int, Chance], ...], msgspec.Meta(min_length=1)]
+
+    @property
+    def recommended(self) -> int:
+        """The recommended move's id."""
+        return self.ranked[0][0]
+
+    def payload(self) -> bytes:
+        """Write it down."""
+        return _encoder.encode(self)
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(AskedDuel)
+
+
+def asked_duel(ranking: Ranking) -> AskedDuel:
+    """What is kept of an answered duel."""
+    replies = ranking.replies
+    return AskedDuel(
+        form_a=ranking.form_a.id,
+        form_b=ranking.form_b.id,
+        moves=tuple([move.id for move in ranking.candidates]),
+        moves_b=None if replies is None else tuple([move.id for move in replies]),
+        ranked=tuple([(item.move.id, round(item.win_probability, WIN_DECIMALS)) for item in ranking.moves]),
+    )
+
+
+def read_payload(payload: bytes) -> AskedDuel:
+    """Read what this or another version has kept.
+
+    Raises
+    ------
+    PayloadError
+        If it is not a payload of this kind.
+    """
+    try:
+        return _decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PayloadError(f"The payload of {len(payload)} bytes tells of no duel: {error}.") from error

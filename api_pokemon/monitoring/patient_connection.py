@@ -1,0 +1,51 @@
+"""A connection to PostgreSQL that waits, but not forever."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import psycopg
+from psycopg.abc import PQGen
+from sqlalchemy import Connection, text
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 12.0
+"""Above the time that the server allows a statement: only a server that hangs takes longer to say that it is late."""
+
+_MARGIN_SECONDS = 2.0
+
+
+class PatientConnection(psycopg.Connection[Any]):
+    """Closes itself where the server does not answer for long.
+
+    A server that hangs (a stopped process, a disk that never returns) still acknowledges what its kernel receives, so
+    no option of TCP notices it.
+    """
+
+    patience_seconds = PATIENCE_SECONDS
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """Complete what was begun on the connection, as every call on it does."""
+        try:
+            return super().wait(gen, interval, self.patience_seconds if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None and not self.closed:  # not the server's word: it said none
+                self.pgconn.finish()
+                raise psycopg.OperationalError("the server does not answer") from error
+            raise
+
+
+@contextmanager
+def patience(connection: Connection, seconds: float) -> Iterator[None]:
+    """Let the rest of a transaction take longer than usual, for work that is known to be long."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    connection.execute(text(f"SET LOCAL statement_timeout = {round(seconds * 1000)}"))
+    driver_connection = cast(PatientConnection, connection.connection.driver_connection)
+    driver_connection.patience_seconds = seconds + _MARGIN_SECONDS
+    try:
+        yield
+    finally:
+        del driver_connection.patience_seconds

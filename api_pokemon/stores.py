@@ -1,0 +1,50 @@
+"""Where events are kept, as the settings have it: for the API, the worker and the commands alike."""
+
+from api_pokemon.errors import StartError
+from api_pokemon.model.monitored_rows import LOOKED_UP
+from api_pokemon.monitoring import OutboxFolder
+from api_pokemon.monitoring.database import connect
+from api_pokemon.monitoring.outbox_stream import OutboxStream
+from api_pokemon.monitoring.prediction_log import PredictionLog
+from api_pokemon.monitoring.redis_stream import RedisStream
+from api_pokemon.settings import Settings
+from api_pokemon.startup import log_url_of
+
+
+def outboxes_of(settings: Settings) -> OutboxFolder:
+    """The outboxes of this machine."""
+    return OutboxFolder(
+        settings.data_dir / "outbox", max_bytes=settings.outbox_max_bytes, synchronous=settings.outbox_synchronous
+    )
+
+
+def log_of(settings: Settings) -> PredictionLog:
+    """The prediction log; nothing is opened before it is used.
+
+    Raises
+    ------
+    StartError
+        The setting is no address of a database.
+    """
+    try:
+        # An outbox lets go of what the log holds, so the log must survive whatever the outbox does.
+        engine = connect(log_url_of(settings), synchronous=settings.outbox_synchronous)
+        return PredictionLog(engine, looked_up=LOOKED_UP)
+    except ValueError as error:
+        raise StartError(f"API_POKEMON_LOG_URL: {error}") from error
+
+
+def stream_of(settings: Settings) -> RedisStream | OutboxStream:
+    """What a worker reads events from.
+
+    Raises
+    ------
+    StartError
+        The setting is no address of a Redis.
+    """
+    if not settings.stream_url:
+        return OutboxStream(outboxes_of(settings))
+    try:
+        return RedisStream(settings.stream_url)
+    except ValueError as error:
+        raise StartError(f"API_POKEMON_STREAM_URL: {error}") from error

@@ -1,0 +1,120 @@
+"""The one place where the worker is put together, and ``api-pokemon worker``."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from threading import Thread
+from typing import Annotated
+
+import typer
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from api_pokemon.monitoring import Exposition
+from api_pokemon.monitoring.accounting import Accountant
+from api_pokemon.monitoring.consumer import Consumer, ConsumerMetrics
+from api_pokemon.monitoring.job_metrics import JobMetrics
+from api_pokemon.monitoring.job_runner import JobRunner
+from api_pokemon.monitoring.jobs import JobKind, Jobs
+from api_pokemon.server import run
+from api_pokemon.settings import Settings
+from api_pokemon.stores import log_of, stream_of
+
+JOB_KINDS = (
+    JobKind(
+        "retention",
+        "api_pokemon.retention:remove_old_predictions",
+        every_seconds=3600,
+        timeout_seconds=1800,
+        memory_bytes=512 << 20,
+    ),
+)
+"""All that the worker does beside carrying events, by the clock or when it is asked to."""
+
+_HANGS_SECONDS = 60.0
+"""A consumer that has not turned for so long hangs: the longest wait of the log or of a stream is below it."""
+
+_STOP_SECONDS = 1.8
+"""For the job in hand, which is given back, then for the batch: one that takes longer is rolled back, and comes again.
+Both together are less than what the supervisor allows."""
+
+
+def worker(
+    *,
+    listener_fd: Annotated[
+        int | None, typer.Option(hidden=True, help="Show metrics on this open socket instead of opening one.")
+    ] = None,
+    ready_fd: Annotated[int | None, typer.Option(hidden=True, help="Write a line here when the work begins.")] = None,
+    until_stdin_closes: Annotated[bool, typer.Option(hidden=True, help="Stop when standard input closes.")] = False,
+) -> None:
+    """Carry predictions into the prediction log, and do the periodic work.
+
+    What `up` starts and keeps alive. Use it alone where something else supervises, and start as many as are wanted:
+    each prediction is logged once, each periodic job done once. Where the log or the stream cannot be reached, it
+    waits, and what is not logged yet is safe meanwhile.
+
+    Shows its metrics on `API_POKEMON_WORKER_PORT`. Ends with exit status 78 where it cannot start as it is set up.
+    """
+    run(
+        create_worker,
+        "worker_port",
+        listener_fd=listener_fd,
+        ready_fd=ready_fd,
+        until_stdin_closes=until_stdin_closes,
+    )
+
+
+def create_worker(settings: Settings, *, registry: CollectorRegistry | None = None) -> Starlette:
+    """Put the worker together: an application that shows metrics, and works from its startup to its shutdown.
+
+    Raises
+    ------
+    StartError
+        A URL of the settings is not one.
+    """
+    registry = registry or CollectorRegistry()
+    log = log_of(settings)
+    stream = stream_of(settings)
+    consumer = Consumer(stream, log)
+    ConsumerMetrics(registry, consumer)
+    accountant = Accountant(registry, log, stream.outboxes)
+    runner = JobRunner(Jobs(log.engine), JOB_KINDS, JobMetrics(registry, [kind.name for kind in JOB_KINDS]))
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        carrying = Thread(target=consumer.run, name="consumer", daemon=True)
+        carrying.start()
+        accountant.start()
+        runner.start()
+        yield
+        consumer.stop()
+        accountant.stop()
+        runner.stop(_STOP_SECONDS)
+        carrying.join(_STOP_SECONDS)
+
+    return Starlette(routes=_routes(consumer, Exposition(registry)), lifespan=lifespan)
+
+
+def _routes(consumer: Consumer, exposition: Exposition) -> list[Route]:
+    async def get_live(request: Request) -> Response:
+        return JSONResponse({"status": "live"})
+
+    async def get_ready(request: Request) -> Response:
+        stream, log = consumer.reachable
+        works = stream and log and consumer.silent_seconds < _HANGS_SECONDS
+        return JSONResponse(
+            {"status": "ready" if works else "waiting", "stream": _word(stream), "log": _word(log)},
+            status_code=200 if works else 503,
+        )
+
+    return [
+        Route("/health/live", get_live),
+        Route("/health/ready", get_ready),
+        Route("/metrics", exposition.respond),
+    ]
+
+
+def _word(is_up: bool) -> str:
+    return "up" if is_up else "down"
