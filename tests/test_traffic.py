@@ -6,6 +6,7 @@ import json
 from asyncio import StreamReader, StreamWriter
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from dataclasses import astuple
 from io import StringIO
 from itertools import islice
 from random import Random
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 from api_pokemon.cli import app
 from api_pokemon.dex import Dex, load_dex
 from api_pokemon.errors import UnreachableError
-from api_pokemon.traffic import SCENARIOS, Client, Player, Tally, table_of
+from api_pokemon.traffic import SCENARIOS, Call, Client, Player, Tally, table_of
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +147,7 @@ def test_the_command_ends_with_a_line_when_nobody_is_there() -> None:
 def test_the_command_names_the_scenarios_for_a_wrong_one() -> None:
     result = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["traffic", "--scenario", "storm"])
     assert result.exit_code == 2
-    assert "there is no scenario 'storm'; there is uniform" in result.output
+    assert "there is no scenario 'storm'; there is uniform, players, drift-types," in result.output
 
 
 def test_the_table() -> None:
@@ -202,3 +203,52 @@ def test_uniform_is_as_varied_as_it_says(dex: Dex) -> None:
     assert len([call for call in calls if call.available_moves_b is not None]) == 1213
     assert len([call for call in calls if call.language == "fr"]) == 1035
     assert len(status) == 2314
+
+
+def asked(dex: Dex, name: str) -> list[Call]:
+    return list(islice(SCENARIOS[name](dex, Random(1)), 2000))
+
+
+def is_mega(dex: Dex, form_id: int) -> bool:
+    return "-mega" in dex.form(form_id).slug
+
+
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name != "uniform"])
+def test_players_ask_what_can_be_answered(dex: Dex, name: str) -> None:
+    for call in asked(dex, name):
+        moves = [dex.find_move(text) for text in call.available_moves]
+        assert 1 <= len(set(moves)) == len(moves) <= 4
+        assert all(move.damaging and dex.form(call.pokemon_a_id).learns(move.id) for move in moves)
+        replies = [dex.find_move(text) for text in call.available_moves_b or ()]
+        assert all(move.damaging and dex.form(call.pokemon_b_id).learns(move.id) for move in replies)
+
+
+def test_players_have_the_same_favourites_on_every_day(dex: Dex) -> None:
+    for seed, times in (1, 372), (2, 322):
+        calls = islice(SCENARIOS["players"](dex, Random(seed)), 5000)
+        favourites = Counter(dex.form(call.pokemon_a_id).slug for call in calls).most_common(2)
+        assert [slug for slug, _ in favourites] == ["grimer-alola", "wartortle"]
+        assert favourites[0][1] == times  # evenly spread it would be 27
+
+
+def test_each_drift_changes_its_habit(dex: Dex) -> None:
+    def share(name: str, holds: Callable[[Call], bool]) -> float:
+        return sum(map(holds, asked(dex, name))) / 2000
+
+    def is_water(call: Call) -> bool:
+        return "Water" in dex.form(call.pokemon_a_id).types
+
+    def is_stronger(call: Call) -> bool:
+        a, b = (sum(astuple(dex.form(form_id).base_stats)) for form_id in (call.pokemon_a_id, call.pokemon_b_id))
+        return a > b
+
+    def is_newcomer(call: Call) -> bool:
+        return is_mega(dex, call.pokemon_a_id)
+
+    def brings_few(call: Call) -> bool:
+        return len(call.available_moves) < 3
+
+    assert (share("players", is_water), share("drift-types", is_water)) == (0.227, 0.6385)
+    assert (share("players", is_stronger), share("drift-strength", is_stronger)) == (0.463, 0.691)
+    assert (share("players", is_newcomer), share("drift-newcomers", is_newcomer)) == (0.0, 0.207)
+    assert (share("players", brings_few), share("drift-movesets", brings_few)) == (0.008, 0.4835)

@@ -1,12 +1,13 @@
 """What a client asks: endless, seeded streams of calls, one scenario each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
 from typing import Protocol
 
 from api_pokemon.dex import Dex, Form, Language, Move
+from api_pokemon.traffic.players import DRIFTS, PLAYERS, Habits, attacks, fighters
 
 _MOST_MOVES = 4
 _SHARE_WITH_AN_UNLEARNABLE_MOVE = 0.05
@@ -57,15 +58,15 @@ def uniform(dex: Dex, random: Random) -> Iterator[Call]:
     37 149 ('Protect', 'Fire Blast', 'Fire Spin', 'Roar')
     10038 1 ('Léchouille', 'Onde Folie', 'Frappe Atlas', 'Griffe')
     """
-    fighters = [form for form in dex.forms if dex.can_duel(form)]
-    attacks = [move for move in dex.moves if move.damaging and not move.struggle_recoil]
+    forms = fighters(dex)
+    all_attacks = [move for move in dex.moves if move.damaging and not move.struggle_recoil]
     while True:
-        form_a, form_b = random.choice(fighters), random.choice(fighters)
+        form_a, form_b = random.choice(forms), random.choice(forms)
         moves = _some_moves(dex, form_a, random)
         if random.random() < _SHARE_WITH_AN_UNLEARNABLE_MOVE:
-            moves[-1:] = [random.choice([move for move in attacks if not form_a.learns(move.id)])]
+            moves[-1:] = [random.choice([move for move in all_attacks if not form_a.learns(move.id)])]
         known = random.random() < _SHARE_WITH_KNOWN_REPLIES
-        replies = _subset(_damaging(dex, form_b), random) if known else []
+        replies = _subset(attacks(dex, form_b), random) if known else []
         language: Language = "fr" if random.random() < _SHARE_IN_FRENCH else "en"
         yield Call(form_a.id, form_b.id, _names(moves, language), _names(replies, language) or None, language)
 
@@ -83,13 +84,26 @@ def _subset(moves: list[Move], random: Random) -> list[Move]:
     return random.sample(moves, min(random.randint(1, _MOST_MOVES), len(moves)))
 
 
-def _damaging(dex: Dex, form: Form) -> list[Move]:
-    return [move for move in map(dex.move, form.learnset) if move.damaging]
-
-
-def _names(moves: list[Move], language: Language) -> tuple[str, ...]:
+def _names(moves: Sequence[Move], language: Language) -> tuple[str, ...]:
     return tuple(move.local_name(language) for move in moves)
 
 
-SCENARIOS: Mapping[str, Scenario] = MappingProxyType({"uniform": uniform})
+def _played_by(habits: Habits) -> Scenario:
+    """Calls of players with these habits; every call can be answered."""
+
+    def play(dex: Dex, random: Random) -> Iterator[Call]:
+        asks = habits.of(dex)
+        while True:
+            duel = asks(random)
+            language: Language = "fr" if random.random() < _SHARE_IN_FRENCH else "en"
+            replies = _names(duel.replies, language) or None
+            yield Call(duel.attacker.id, duel.defender.id, _names(duel.moves, language), replies, language)
+
+    return play
+
+
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
+    {"uniform": uniform, "players": _played_by(PLAYERS)}
+    | {f"drift-{name}": _played_by(habits) for name, habits in DRIFTS.items()}
+)
 """By the name that ``api-pokemon traffic --scenario`` takes."""
