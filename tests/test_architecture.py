@@ -27,6 +27,8 @@ LANDMARKS = (
     "api_pokemon/monitoring/metrics.py",
     "api_pokemon/requirements.txt",
     "api_pokemon/routes/prediction_route.py",
+    "docker/prometheus/alerts.yml",
+    "docker/prometheus/prometheus.yml",
 )
 
 # Whoever only answers requests neither trains, nor simulates, nor writes drift reports.

@@ -123,7 +123,13 @@ EVENTS_PENDING = MetricSpec(
 EVENTS_REFUSED = MetricSpec(
     "events_refused_total", "counter", "Events that could not be made durable, and so were not answered.", ("reason",)
 )
-OUTBOX_BYTES = MetricSpec("outbox_bytes", "gauge", "Size of an outbox on disk, its journal included.", ("writer",))
+OUTBOX_BYTES = MetricSpec(
+    "outbox_bytes",
+    "gauge",
+    "What an outbox uses of its file, its journal included; the file itself never shrinks.",
+    ("writer",),
+)
+OUTBOX_MAX_BYTES = MetricSpec("outbox_max_bytes", "gauge", "Size at which an outbox of this process refuses.")
 EVENTS_LOGGED = MetricSpec(
     "events_logged_total", "counter", "Events of an outbox that the prediction log has ever taken.", ("writer",)
 )
@@ -165,7 +171,16 @@ WATCHED = (
 )
 """Of every process that answers requests."""
 
-RECORDED = (EVENTS_ACCEPTED, EVENTS_PENDING, EVENTS_REFUSED, OUTBOX_BYTES, LOG_LAG, STREAM_UP, STREAM_ENTRIES)
+RECORDED = (
+    EVENTS_ACCEPTED,
+    EVENTS_PENDING,
+    EVENTS_REFUSED,
+    OUTBOX_BYTES,
+    OUTBOX_MAX_BYTES,
+    LOG_LAG,
+    STREAM_UP,
+    STREAM_ENTRIES,
+)
 """Of one that records events too; those of the stream where there is one."""
 
 WORKED = (

@@ -75,7 +75,7 @@ class OutboxFolder:
 
     def __init__(self, folder: Path, *, max_bytes: int = 1 << 30, synchronous: Synchronous = "normal") -> None:
         self.folder = folder
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._synchronous = synchronous
         self._salvage_at = 0.0
 
@@ -153,7 +153,7 @@ class OutboxFolder:
         NotRecordedError
             If it cannot be opened.
         """
-        return Outbox(path, max_bytes=self._max_bytes, synchronous=self._synchronous)
+        return Outbox(path, max_bytes=self.max_bytes, synchronous=self._synchronous)
 
     def find(self, subject: str) -> list[bytes]:
         """Return what any outbox holds about a prediction.

@@ -22,13 +22,20 @@ class OutboxMetrics:
         :meth:`~api_pokemon.monitoring.outbox_folder.OutboxFolder.states` does.
     refused
         How many events were refused, by reason; the reasons that exist are there from the start.
+    max_bytes
+        Size at which an outbox refuses.
     """
 
     def __init__(
-        self, registry: CollectorRegistry, states: Callable[[], Iterable[OutboxState]], refused: Mapping[str, int]
+        self,
+        registry: CollectorRegistry,
+        states: Callable[[], Iterable[OutboxState]],
+        refused: Mapping[str, int],
+        max_bytes: int,
     ) -> None:
         self._states = states
         self._refused = refused
+        self._max_bytes = max_bytes
         registry.register(self)
 
     def describe(self) -> Iterable[Metric]:
@@ -37,6 +44,7 @@ class OutboxMetrics:
             catalogue.EVENTS_PENDING.gauges(),
             catalogue.EVENTS_REFUSED.counters(),
             catalogue.OUTBOX_BYTES.gauges(),
+            catalogue.OUTBOX_MAX_BYTES.gauges(),
             catalogue.LOG_LAG.gauges(),
         )
 
@@ -56,7 +64,9 @@ class OutboxMetrics:
         refused = catalogue.EVENTS_REFUSED.counters()
         for reason, number in list(self._refused.items()):
             refused.add_metric([reason], number)
-        return accepted, pending, refused, size, lag
+        most = catalogue.OUTBOX_MAX_BYTES.gauges()
+        most.add_metric([], self._max_bytes)
+        return accepted, pending, refused, size, most, lag
 
 
 def lag_seconds(states: Iterable[OutboxState]) -> float:

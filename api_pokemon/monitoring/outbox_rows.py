@@ -27,7 +27,8 @@ UPDATE meta SET value = max(value, min(?, ({_LAST}))) WHERE name = 'highest_remo
 _STATE = f"""
 SELECT (SELECT value FROM meta WHERE name = 'writer'), last,
        last - highest + (SELECT count(*) FROM events WHERE sequence <= highest),
-       first, (SELECT body FROM events WHERE sequence = first)
+       first, (SELECT body FROM events WHERE sequence = first),
+       (SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size)
 FROM (
     SELECT ({_LAST}) AS last, (SELECT value FROM meta WHERE name = 'highest_removed') AS highest, ({_FIRST}) AS first
 )
@@ -119,8 +120,8 @@ def runs(sequences: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 def read_state(connection: sqlite3.Connection, path: Path) -> OutboxState:
     """Read what an outbox holds; in one statement, so that its numbers belong together."""
-    writer, last, pending, first, body = connection.execute(_STATE).fetchone()
-    size = size_bytes(path) + size_bytes(journal_of(path))
+    writer, last, pending, first, body, free = connection.execute(_STATE).fetchone()
+    size = size_bytes(path) - free + size_bytes(journal_of(path))
     return OutboxState(writer, last, pending, _time_seconds(body), size, last if first is None else first - 1)
 
 

@@ -40,7 +40,7 @@ class Recording:
         path = self._claim.path
         self.recorder = OutboxRecorder(lambda: folder.open(path))
         self._forwarder = Forwarder(folder, path, stream_url) if stream_url else None
-        OutboxMetrics(registry, lambda: folder.states([path]), self.recorder.refused)
+        OutboxMetrics(registry, lambda: folder.states([path]), self.recorder.refused, folder.max_bytes)
         if self._forwarder:
             StreamMetrics(registry, self._forwarder.status)
 

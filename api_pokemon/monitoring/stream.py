@@ -36,7 +36,7 @@ class OutboxState(NamedTuple):
     oldest_seconds
         Unix time of the oldest of these, or None where there is none.
     bytes
-        Size on disk, journal included.
+        What it uses of its file, journal included; the file itself never shrinks.
     settled
         The sequence below the oldest of these: up to there, everything is logged.
     """

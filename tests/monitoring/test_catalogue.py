@@ -26,6 +26,7 @@ PROMISED = {
     "events_pending": ("gauge", {"writer"}),
     "events_refused_total": ("counter", {"reason"}),
     "outbox_bytes": ("gauge", {"writer"}),
+    "outbox_max_bytes": ("gauge", set()),
     "events_logged_total": ("counter", {"writer"}),
     "events_unaccounted": ("gauge", {"writer"}),
     "log_lag_seconds": ("gauge", set()),
