@@ -196,6 +196,8 @@ class Accountant:
                     count_at = ended + min((ended - began) / _SHARE, _LONGEST_PAUSE_SECONDS)
             except (LogUnavailableError, StreamUnavailableError) as error:
                 logger.debug("no balance: %s", error)  # the consumer tells those who read the log
+            except Exception:  # the outermost loop of this thread
+                logger.exception("no balance; trying again")
             self._stopping.wait(self._pause_seconds)
 
 

@@ -104,6 +104,10 @@ class Consumer:
                 self._tell(Reachable(self._reachable.stream, log=False), error)
             except StreamUnavailableError as error:
                 self._tell(Reachable(stream=False, log=self._reachable.log), error)
+            except Exception:  # the outermost loop of this thread
+                offsets = None
+                self._reachable = Reachable(self._reachable.stream, log=False)
+                logger.exception("events are not logged; trying again, nothing is lost")
             else:
                 continue
             failures += 1

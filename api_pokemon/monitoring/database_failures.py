@@ -26,6 +26,7 @@ _SQLITE_REMEDIES = {
     sqlite3.SQLITE_SCHEMA: "Its tables are being changed.",
 }
 _UNDEFINED_TABLE, _UNDEFINED_COLUMN, _INSUFFICIENT_PRIVILEGE = "42P01", "42703", "42501"
+_PROGRAM_LIMIT_EXCEEDED = "54000"
 
 
 def failure_of(error: exc.DBAPIError | exc.TimeoutError, url: URL) -> LogUnavailableError | None:
@@ -44,9 +45,18 @@ def failure_of(error: exc.DBAPIError | exc.TimeoutError, url: URL) -> LogUnavail
     cause = error.orig
     if isinstance(cause, sqlite3.Error):
         return _sqlite_failure(cause, where, Path(url.database or ""))
-    if isinstance(cause, psycopg.Error):
+    if isinstance(cause, psycopg.Error) and not refuses_values(error):
         return _postgres_failure(cause, where)
     return None
+
+
+def refuses_values(error: exc.DBAPIError) -> bool:
+    """Whether the database works, and cannot hold what it was given: a text too long for an index, for instance."""
+    return isinstance(error, exc.DataError) or _sqlstate(error.orig) == _PROGRAM_LIMIT_EXCEEDED
+
+
+def _sqlstate(error: BaseException | None) -> str | None:
+    return error.sqlstate if isinstance(error, psycopg.Error) else None
 
 
 def _sqlite_failure(error: sqlite3.Error, where: str, path: Path) -> LogUnavailableError | None:

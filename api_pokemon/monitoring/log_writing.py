@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeAlias
 from sqlalchemy import Connection, Engine, delete, exc, select, update
 
 from api_pokemon.monitoring.database import reading, writing
+from api_pokemon.monitoring.database_failures import refuses_values
 from api_pokemon.monitoring.events import Outcome, Prediction
 from api_pokemon.monitoring.log_insert import insert_new, insert_or_ignore
 from api_pokemon.monitoring.log_rows import (
@@ -54,7 +55,9 @@ def write(engine: Engine, entries: Sequence[Entry], *, keep_offsets: bool, also:
     through = last_sequences(entries) if keep_offsets else {}
     try:
         return _write(engine, found, also, through=through)
-    except exc.DataError:
+    except exc.DBAPIError as error:
+        if not refuses_values(error):
+            raise
         return _write(engine, _without_refused(engine, found), also, through=through)
 
 
@@ -143,7 +146,9 @@ def _tried(connection: Connection, read: Read, writer_ids: Mapping[str, int]) ->
     try:
         insert_new(connection, predictions, prediction_rows([read], writer_ids))
         insert_new(connection, outcomes, outcome_rows([read], writer_ids))
-    except exc.DataError as error:
+    except exc.DBAPIError as error:
+        if not refuses_values(error):
+            raise
         return reject(read.entry, str(error.orig).encode("ascii", "backslashreplace").decode())
     else:
         return read

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
-from api_pokemon.monitoring import Outbox, OutboxFolder, Prediction, new_id
+from api_pokemon.monitoring import Outbox, OutboxFolder, OutboxState, Prediction, new_id
 from api_pokemon.monitoring.accounting import Accountant, Balance, draw_up
 from api_pokemon.monitoring.database import connect
 from api_pokemon.monitoring.events import encode
@@ -134,6 +134,23 @@ def test_the_accountant_shows_what_it_sees(books: Books) -> None:
     assert registry.get_sample_value("events_logged_total", writer) == 3
     wait_for(lambda: registry.get_sample_value("log_lag_seconds") == 0)
     accountant.stop()
+
+
+def test_an_accountant_outlives_what_nobody_foresaw(books: Books, caplog: pytest.LogCaptureFixture) -> None:
+    mistakes = iter([ZeroDivisionError("a mistake")])
+
+    def states() -> list[OutboxState]:
+        for mistake in mistakes:
+            raise mistake
+        return books.outboxes.states()
+
+    registry = CollectorRegistry()
+    accountant = Accountant(registry, books.log, states, pause_seconds=0.01)
+    books.accept(1)
+    accountant.start()
+    wait_for(lambda: (registry.get_sample_value("log_lag_seconds") or 0) > 0)
+    accountant.stop()
+    assert "ZeroDivisionError: a mistake" in caplog.text
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -180,6 +180,23 @@ def test_something_may_join_the_transaction_and_undo_it(log: PredictionLog) -> N
     assert log.counts()[WRITER].logged == 3
 
 
+def test_what_nobody_foresaw_does_not_end_it(log: PredictionLog, caplog: pytest.LogCaptureFixture) -> None:
+    stream = ListStream(bodies(3))
+    told: list[bool] = []
+
+    def also(connection: object, written: object) -> None:
+        told.append(consumer.reachable.log)
+        if len(told) == 1:
+            raise ZeroDivisionError("a mistake")
+
+    consumer = Consumer(stream, log, also=also, wait_seconds=0.01, back_off=QUICKLY)
+    carry(consumer, lambda: not stream.entries)
+    assert told == [True, False]
+    assert consumer.reachable == (True, True)
+    assert log.counts()[WRITER].logged == 3
+    assert "ZeroDivisionError: a mistake" in caplog.text
+
+
 def test_what_an_older_version_set_aside_is_tried_again_at_the_start(
     log: PredictionLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -207,6 +207,18 @@ def test_what_this_database_refuses_is_kept_aside(postgres_url: str) -> None:
     engine.dispose()
 
 
+def test_a_text_too_long_for_an_index_is_kept_aside(postgres_url: str) -> None:
+    log = PredictionLog(connect(postgres_url), looked_up=LOOKED_UP)
+    log.migrate()
+    incompressible = random.Random(1).randbytes(4000).hex()
+    good, bad = prediction_at(0), prediction_at(1, request={"attacker": incompressible})
+    assert log.write(entries([good, bad]), keep_offsets=True) == ((good,), (), 0, 1)
+    assert log.retry_rejected() == 0
+    ((reason,),) = rows_of(log, select(rejected.c.reason))
+    assert "predictions_by_request_attacker" in reason
+    log.engine.dispose()
+
+
 def test_what_a_newer_version_understands_is_logged_later(log: PredictionLog, monkeypatch: pytest.MonkeyPatch) -> None:
     made = [prediction_at(second) for second in range(5)]
     given = [*entries([*made, outcome_at(9, made[0], happened=False)]), Entry(WRITER, 7, b"never an event")]
