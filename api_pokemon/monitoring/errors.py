@@ -5,6 +5,7 @@
     MonitoringError
     ├── InvalidIdError          a text that is not a prediction id
     ├── EventError              bytes that are no event, or one of a kind that this version does not know
+    ├── ProfileError            profiles or layouts that cannot be read, or do not belong together
     ├── NotRecordedError        an event that could not be made durable, and so must not be served
     ├── LogUnavailableError     the prediction log cannot be read or written just now
     │   ├── LogMissingError         nothing has ever been logged there
@@ -27,6 +28,10 @@ class InvalidIdError(MonitoringError, ValueError):
 
 class EventError(MonitoringError, ValueError):
     """Bytes that are no event, or one of a kind that this version does not know."""
+
+
+class ProfileError(MonitoringError, ValueError):
+    """Profiles or layouts that cannot be read, or do not belong together."""
 
 
 class NotRecordedError(MonitoringError):

@@ -1,0 +1,95 @@
+import msgspec
+import numpy as np
+import pytest
+
+from api_pokemon.monitoring.errors import ProfileError
+from api_pokemon.monitoring.profile_codec import decode_profile, encode_profile
+from api_pokemon.monitoring.profile_layout import MOST_KNOWN, CategoryLayout, Layout, NumberLayout, make_layout
+from api_pokemon.monitoring.profile_rows import FieldSpec, row_batch
+from api_pokemon.monitoring.profiles import MOST_NEWCOMERS, Profile, empty_profile, profile_rows
+
+OLD_LAYOUT = (
+    "82a17601a66669656c64739284a46b696e64a66e756d626572a46e616d65a16ea567726f7570a772657175657374a5656467"
+    "657393cb3ff8000000000000cb4010000000000000cb401000000000000184a46b696e64a863617465676f7279a46e616d65"
+    "a163a567726f7570a663686f696365a676616c75657392a6c389766f6c69a6e980b2e58c96"
+)
+OLD_PROFILE = (
+    "89a17601a66c61796f7574c410e6d64df266e13156ff7bbbd9ea14091ba4726f777303a76d697373696e67920101a66c6f77"
+    "65737491cb3ff8000000000000a76869676865737491cb4010000000000000a96e6577636f6d6572739180a6636f756e7473"
+    "c40d78016360646400220000170005a473756d73c4087801030000000001"
+)
+
+
+def small() -> Profile:
+    specs = [FieldSpec("n", "number", "request"), FieldSpec("c", "category", "choice")]
+    batch = row_batch(specs, [{"n": 1.5}, {"n": 4}, {}], [{"c": "進化"}, {}, {"c": "Évoli"}])
+    return profile_rows(make_layout(specs, batch), batch)
+
+
+def wide(numbers: int, categories: int) -> Layout:
+    """As many cells as there can be."""
+    rng = np.random.default_rng(8)
+    values = tuple(f"a rather long name of a value, {index:05}" for index in range(MOST_KNOWN))
+    edges = [tuple(np.sort(rng.normal(size=226)).tolist()) for _ in range(numbers)]
+    return Layout(
+        [NumberLayout(f"n{index}", "request", edges[index]) for index in range(numbers)]
+        + [CategoryLayout(f"c{index}", "request", values) for index in range(categories)]
+    )
+
+
+def test_it_can_be_read_again() -> None:
+    for profile in (small(), empty_profile(small().layout)):
+        assert decode_profile(profile.layout, encode_profile(profile)) == profile
+
+
+@pytest.mark.parametrize(("numbers", "categories"), [(40, 0), (0, 40), (27, 13)])
+@pytest.mark.parametrize("most", [1, 2**24, 2**31])
+def test_forty_fields_take_100_kb_at_most(numbers: int, categories: int, most: int) -> None:
+    """Random integers, which compress least."""
+    rng = np.random.default_rng(most)
+    layout = wide(numbers, categories)
+    counts = rng.integers(0, most, layout.starts[-1])
+    sums = (counts[: layout.number_cells] * rng.uniform(0, 2**16, layout.number_cells)).astype(np.int64)
+    names = [f"another long one, {rng.bytes(9).hex()}{index:04}" for index in range(MOST_NEWCOMERS)]
+    profile = Profile(
+        layout,
+        rows=2**40,
+        missing=rng.integers(0, most, 40),
+        counts=counts,
+        sums=sums,
+        lowest=rng.normal(size=numbers),
+        highest=rng.normal(size=numbers),
+        newcomers=tuple(dict.fromkeys(names, most) for _ in range(categories)),
+    )
+    body = encode_profile(profile)
+    assert len(body) <= 100_000
+    assert decode_profile(layout, body) == profile
+
+
+def test_what_a_newer_version_adds_is_passed_over() -> None:
+    written = msgspec.msgpack.decode(encode_profile(small()))
+    written["more"] = b"of it"
+    assert decode_profile(small().layout, msgspec.msgpack.encode(written)) == small()
+
+
+def test_what_an_older_version_has_written_can_be_read() -> None:
+    """These bytes are never made anew: a change that cannot read them loses what is stored."""
+    assert decode_profile(Layout.decode(bytes.fromhex(OLD_LAYOUT)), bytes.fromhex(OLD_PROFILE)) == small()
+
+
+def test_another_meaning_is_refused() -> None:
+    written = msgspec.msgpack.decode(encode_profile(small())) | {"v": 2}
+    with pytest.raises(ProfileError, match=r"^These bytes are no profile that this version knows: "):
+        decode_profile(small().layout, msgspec.msgpack.encode(written))
+
+
+@pytest.mark.parametrize("changes", [{"counts": b""}, {"counts": b"no such"}, {"sums": None}, {"missing": "none"}])
+def test_what_is_damaged_is_refused(changes: dict[str, object]) -> None:
+    written = msgspec.msgpack.decode(encode_profile(small())) | changes
+    with pytest.raises(ProfileError, match=r"^These bytes are no profile that this version knows: "):
+        decode_profile(small().layout, msgspec.msgpack.encode(written))
+
+
+def test_another_layout_is_refused() -> None:
+    with pytest.raises(ProfileError, match=r"^This profile is on the layout [0-9a-f]{32}, and cannot be read with "):
+        decode_profile(wide(1, 1), encode_profile(small()))
