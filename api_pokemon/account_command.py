@@ -17,6 +17,9 @@ from api_pokemon.settings import Settings
 from api_pokemon.startup import read_settings
 from api_pokemon.stores import log_of, outboxes_of, stream_of
 
+_WIDTH = 100
+"""Where there is no terminal, so that the output does not depend on where it goes."""
+
 
 def account(*, as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False) -> None:
     """Print the balance: events accepted, logged, pending, and unaccounted for.
@@ -42,9 +45,12 @@ def account(*, as_json: Annotated[bool, typer.Option("--json", help="Print it fo
         account = [balance._asdict() for balance in balances]
         print(json.dumps({"outboxes": account, "unreadable": [str(path) for path in unreadable]}, indent=2))
     else:
-        Console().print(_table(balances, unreadable))
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=_WIDTH)
+        console.print(_table(balances, unreadable))
         for path in unreadable:
-            Console().print(f"{path} cannot be read. What it held is unknown.", soft_wrap=True)
+            console.print(f"{path} cannot be read. What it held is unknown.", soft_wrap=True)
     if unreadable or any(balance.unaccounted for balance in balances):
         raise SystemExit(1)
 
@@ -55,7 +61,7 @@ def _outboxes(settings: Settings) -> Sequence[OutboxState]:
 
 
 def _table(balances: Sequence[Balance], unreadable: Sequence[Path]) -> Table:
-    table = Table(title="accepted = logged + pending", caption=_verdict(balances, unreadable))
+    table = Table(title="accepted = logged + pending", caption=_verdict(balances, unreadable), box=None, pad_edge=False)
     for name in ("outbox", "accepted", "logged", "pending", "unaccounted"):
         table.add_column(name, justify="left" if name == "outbox" else "right", no_wrap=True)
     for balance in balances:

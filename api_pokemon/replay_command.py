@@ -51,6 +51,8 @@ def replay(
     Example: api-pokemon replay --model 2026-08-01 --from 2026-08-01 --to 2026-08-02T12:00:00+02:00
     """
     since_seconds, until_seconds = _seconds(since, "--from"), _seconds(until, "--to")
+    if since_seconds is not None and until_seconds is not None and since_seconds >= until_seconds:
+        raise typer.BadParameter(f"{until!r} is not after {since!r}", param_hint="'--to'")
     settings = read_settings()
     stderr = Console(stderr=True)
     dex = load_dex()

@@ -185,6 +185,12 @@ def test_a_bad_time_is_told_with_examples(option: str) -> None:
     )
 
 
+def test_an_end_before_the_beginning_is_told() -> None:
+    result = run("--model", shipped_version(), "--from", "2026-08-02", "--to", "2026-08-02")
+    assert result.exit_code == 2
+    assert "Invalid value for '--to': '2026-08-02' is not after '2026-08-02'" in re.sub(r"[│\s]+", " ", result.output)
+
+
 @pytest.mark.parametrize("version", ["1999", "../models", "", ".", "/"])
 def test_an_unknown_version_is_told_with_those_that_are_there(version: str) -> None:
     result = run("--model", version)
