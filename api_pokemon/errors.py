@@ -13,6 +13,11 @@
     │   ├── ModelMissingError
     │   └── ModelDamagedError
     ├── PayloadError           what is kept of a prediction, and cannot be read
+    ├── FaultError             a fault that cannot be caused on purpose
+    │   ├── UnknownFaultError      there is none of this name
+    │   ├── FaultLevelError        it cannot be so strong
+    │   └── ImpossibleFaultError   it cannot be caused here, or not safely
+    ├── InjectedFaultError     a failure that was caused on purpose
     ├── UnreachableError       no service answers where one was expected
     └── StartError             the service cannot start: a port, a folder, a setting
 """
@@ -74,6 +79,33 @@ class ModelDamagedError(ModelError):
 
 class PayloadError(ApiPokemonError):
     """What is kept of a prediction, and cannot be read."""
+
+
+class FaultError(ApiPokemonError):
+    """A fault that cannot be caused on purpose."""
+
+
+class UnknownFaultError(FaultError):
+    """There is no fault of this name."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"There is no fault {name!r}; there are {', '.join(known)}.")
+        self.name = name
+
+
+class FaultLevelError(FaultError):
+    """A fault cannot be so strong."""
+
+
+class ImpossibleFaultError(FaultError):
+    """A fault cannot be caused here, or not safely."""
+
+
+class InjectedFaultError(ApiPokemonError):
+    """A failure that was caused on purpose."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"The fault {fault} is on.")
 
 
 class UnreachableError(ApiPokemonError):

@@ -4,7 +4,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from time import monotonic
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -13,7 +13,8 @@ from starlette.types import Lifespan
 from api_pokemon import __version__
 from api_pokemon.dex import load_dex
 from api_pokemon.errors import StartError
-from api_pokemon.model import Engine, ModelPredictor, MoveRanker, install_version, open_model
+from api_pokemon.faults import Faults, FaultyPredictor, FaultyRecord, SlowExposition, api_faults
+from api_pokemon.model import Engine, ModelPredictor, MoveRanker, Predictor, install_version, open_model
 from api_pokemon.monitoring import (
     BuildInfo,
     Exposition,
@@ -32,12 +33,13 @@ from api_pokemon.routes.asgi import HeadAsGet, SecurityHeaders, StoppedAsProblem
 from api_pokemon.routes.best_moves import BestMoves
 from api_pokemon.routes.dex_route import dex_routes
 from api_pokemon.routes.documentation import DESCRIPTION, SUMMARY, TAGS, DocumentedApi, operation_id
+from api_pokemon.routes.faults_route import faults_routes
 from api_pokemon.routes.health_route import Health, health_routes, metrics_routes
 from api_pokemon.routes.keys import ADMIN_KEY_FILE, AdminKeyFile, KeyGuard, Keys, Role, read_keys
 from api_pokemon.routes.lookups import Lookups
 from api_pokemon.routes.model_route import model_routes
 from api_pokemon.routes.pages import page_routes
-from api_pokemon.routes.prediction_route import prediction_routes
+from api_pokemon.routes.prediction_route import Record, prediction_routes
 from api_pokemon.routes.predictions_route import predictions_routes
 from api_pokemon.routes.problems import SERVER_PROBLEMS, install_problems
 from api_pokemon.routes.schemas import Duel
@@ -83,7 +85,8 @@ def create_app(
         recorder, keeping = recording.recorder, recording.forwarding()
     watch = _watch(registry, recorder, predictor.version, settings.commit)
     upkeep = _upkeep(predictor, watch.model)
-    best_moves = BestMoves(MoveRanker(dex, predictor), predictor.version, Answers(dex))
+    parts = _parts(settings, predictor, watch)
+    best_moves = BestMoves(MoveRanker(dex, parts.predictor), predictor.version, Answers(dex))
     lookups = Lookups(log_of(settings), outboxes, watch.recorder.record)
     predict, admin = KeyGuard(keys, Role.PREDICT), KeyGuard(keys, Role.ADMIN)
     compiling = not upkeep.open() and settings.tablebase
@@ -92,15 +95,17 @@ def create_app(
             watch.system,
             keeping,
             upkeep.compiling() if compiling else nullcontext(),
+            parts.faults.lifted_at_the_end() if parts.faults else nullcontext(),
         )
     )
     for router in (
-        prediction_routes(best_moves, watch.record, predict),
+        prediction_routes(best_moves, parts.record, predict),
         predictions_routes(lookups, dex, predict, admin),
         model_routes(predictor.metadata, lambda: predictor.engine),
         dex_routes(dex),
         health_routes(_health(settings.commit, predictor), lambda: best_moves.predict(_PROBE, "en")),
-        metrics_routes(Exposition(watch.registry)),
+        metrics_routes(parts.exposition),
+        faults_routes(parts.faults, admin),
         page_routes(app.openapi),
     ):
         app.router.routes.extend(router.routes)  # include_router would match each request twice, which costs 8 µs
@@ -110,6 +115,27 @@ def create_app(
     app.add_middleware(SecurityHeaders)
     app.add_middleware(HttpMiddleware, metrics=watch.http, routes=app.routes)
     return app
+
+
+class _Parts(NamedTuple):
+    """What can be broken on purpose: the true parts, where the settings do not allow it."""
+
+    faults: Faults | None
+    predictor: Predictor
+    record: Record
+    exposition: Exposition
+
+
+def _parts(settings: Settings, predictor: ModelPredictor, watch: Watch) -> _Parts:
+    if not settings.faults:
+        return _Parts(None, predictor, watch.record, Exposition(watch.registry))
+    faults = api_faults(settings.stream_url)
+    return _Parts(
+        faults,
+        FaultyPredictor(faults, predictor),
+        FaultyRecord(faults, watch.record, watch.recorder.record),
+        SlowExposition(faults, watch.registry),
+    )
 
 
 def _application(lifespan: Lifespan[FastAPI]) -> FastAPI:
@@ -129,13 +155,16 @@ def _application(lifespan: Lifespan[FastAPI]) -> FastAPI:
 
 
 def _lifespan(
-    system: SystemMetrics, keeping: AbstractContextManager[None], compiling: AbstractAsyncContextManager[None]
+    system: SystemMetrics,
+    keeping: AbstractContextManager[None],
+    compiling: AbstractAsyncContextManager[None],
+    lifting: AbstractContextManager[None],
 ) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         system.start()
         try:
-            with keeping:
+            with keeping, lifting:
                 async with compiling:
                     yield
         finally:

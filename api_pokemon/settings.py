@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     anonymous_predict: bool = Field(
         False, description="Allow predictions without a key when listening on another address than loopback."
     )
+    faults: bool = Field(
+        False, description="Let admins cause faults on purpose, for a limited time, as a fire drill does."
+    )
     commit: str = Field("unknown", description="Source commit that this was built from; the container image sets it.")
     log_level: str = Field("info", description="debug, info, warning or error.")
 

@@ -3,21 +3,27 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from threading import Thread
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Lifespan
 
+from api_pokemon.faults import Faults, FaultyLog, FaultyStream, SlowExposition, worker_faults
 from api_pokemon.monitoring import Exposition
 from api_pokemon.monitoring.accounting import Accountant
 from api_pokemon.monitoring.consumer import Consumer, ConsumerMetrics
 from api_pokemon.monitoring.job_metrics import JobMetrics
 from api_pokemon.monitoring.job_runner import JobRunner
 from api_pokemon.monitoring.jobs import JobKind, Jobs
+from api_pokemon.routes.faults_route import faults_routes
+from api_pokemon.routes.keys import ADMIN_KEY_FILE, AdminKeyFile, KeyGuard, Role, read_admin_keys
+from api_pokemon.routes.problems import install_problems
 from api_pokemon.server import run
 from api_pokemon.settings import Settings
 from api_pokemon.stores import log_of, stream_of
@@ -77,13 +83,14 @@ def create_worker(settings: Settings, *, registry: CollectorRegistry | None = No
     registry = registry or CollectorRegistry()
     log = log_of(settings)
     stream = stream_of(settings)
-    consumer = Consumer(stream, log)
+    faults = worker_faults() if settings.faults else None
+    consumer = Consumer(FaultyStream(faults, stream) if faults else stream, log)
     ConsumerMetrics(registry, consumer)
-    accountant = Accountant(registry, log, stream.outboxes)
+    accountant = Accountant(registry, FaultyLog(faults, log) if faults else log, stream.outboxes)
     runner = JobRunner(Jobs(log.engine), JOB_KINDS, JobMetrics(registry, [kind.name for kind in JOB_KINDS]))
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Any) -> AsyncIterator[None]:
         carrying = Thread(target=consumer.run, name="consumer", daemon=True)
         carrying.start()
         accountant.start()
@@ -94,7 +101,22 @@ def create_worker(settings: Settings, *, registry: CollectorRegistry | None = No
         runner.stop(_STOP_SECONDS)
         carrying.join(_STOP_SECONDS)
 
-    return Starlette(routes=_routes(consumer, Exposition(registry)), lifespan=lifespan)
+    if faults is None:
+        return Starlette(routes=_routes(consumer, Exposition(registry)), lifespan=lifespan)
+    return _breakable(_routes(consumer, SlowExposition(faults, registry)), lifespan, faults, _admin(settings))
+
+
+def _breakable(routes: list[Route], lifespan: Lifespan[FastAPI], faults: Faults, admin: KeyGuard) -> FastAPI:
+    """The same application, which an admin may break; FastAPI's, as the routes for that are."""
+    app = FastAPI(lifespan=lifespan, openapi_url=None)
+    app.router.routes.extend([*routes, *faults_routes(faults, admin).routes])
+    install_problems(app)
+    return app
+
+
+def _admin(settings: Settings) -> KeyGuard:
+    key = AdminKeyFile(settings.data_dir / ADMIN_KEY_FILE).read_or_make()
+    return KeyGuard(read_admin_keys(settings.admin_keys, key), Role.ADMIN)
 
 
 def _routes(consumer: Consumer, exposition: Exposition) -> list[Route]:

@@ -16,7 +16,10 @@ class Running:
         self._runner = asyncio.Runner()
 
     def get(self, path: str) -> httpx.Response:
-        return self._runner.run(self._client.get(path))
+        return self.request("GET", path)
+
+    def request(self, method: str, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
+        return self._runner.run(self._client.request(method, path, headers=headers))
 
     def __enter__(self) -> "Running":
         self._runner.run(self._lifespan.__aenter__())

@@ -125,3 +125,40 @@ def test_every_job_can_be_found(tmp_path: Path) -> None:
 def test_the_log_is_in_the_data_folder_unless_said_otherwise(tmp_path: Path) -> None:
     assert log_url_of(settings_for(tmp_path)) == f"sqlite:///{tmp_path}/log.sqlite"
     assert log_url_of(settings_for(tmp_path, log_url="postgresql://db/log")) == "postgresql://db/log"
+
+
+def test_it_can_be_broken_on_purpose_by_admins_where_the_settings_say_so(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, faults=True)
+    accept(settings, 5)
+    (state,) = outboxes_of(settings).states()
+    registry = CollectorRegistry()
+
+    def unaccounted() -> float | None:
+        return registry.get_sample_value("events_unaccounted", {"writer": state.writer})
+
+    with Running(create_worker(settings, registry=registry)) as client:
+        wait_for(lambda: unaccounted() == 0 and outboxes_of(settings).states()[0].settled == 5)
+        assert client.get("/faults").status_code == 401
+        admin = {"X-API-Key": (tmp_path / "admin.key").read_text().strip()}
+        assert client.request("PUT", "/faults/miscounted-log?level=3", admin).json()["level"] == 3
+        wait_for(lambda: unaccounted() == 3)
+        client.request("DELETE", "/faults/miscounted-log", admin)
+        wait_for(lambda: unaccounted() == 0)
+        client.request("PUT", "/faults/unreachable-stream", admin)
+        wait_for(lambda: registry.get_sample_value("stream_up") == 0)
+        client.request("DELETE", "/faults/unreachable-stream", admin)
+        wait_for(lambda: registry.get_sample_value("stream_up") == 1)
+        client.request("PUT", "/faults/stalled-consumer", admin)
+        sleep(0.6)  # for a reading that had begun before
+        accept(settings, 5)
+        wait_for(lambda: (registry.get_sample_value("log_lag_seconds") or 0) > 1)
+        client.request("DELETE", "/faults/stalled-consumer", admin)
+        wait_for(lambda: registry.get_sample_value("log_lag_seconds") == 0)
+        assert client.request("PUT", "/faults/slow-handler", admin).status_code == 404
+    assert len(list(log_of(settings).scan())) == 10
+
+
+def test_otherwise_nobody_can_break_it(tmp_path: Path) -> None:
+    with Running(create_worker(settings_for(tmp_path))) as client:
+        assert client.request("PUT", "/faults/stalled-consumer").status_code == 404
+    assert not (tmp_path / "admin.key").exists()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable
 from threading import Event as Flag
 from threading import Thread
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -24,7 +24,7 @@ from prometheus_client.metrics_core import Metric
 from api_pokemon.monitoring import catalogue
 from api_pokemon.monitoring.errors import LogMissingError, LogUnavailableError, StreamUnavailableError
 from api_pokemon.monitoring.outbox_metrics import lag_seconds
-from api_pokemon.monitoring.prediction_log import PredictionLog, WriterCounts
+from api_pokemon.monitoring.prediction_log import WriterCounts
 from api_pokemon.monitoring.stream import OutboxState
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,15 @@ class Balance(NamedTuple):
     unaccounted: int
 
 
-def draw_up(log: PredictionLog, outboxes: Iterable[OutboxState]) -> list[Balance]:
+class CountedLog(Protocol):
+    """Tells how many rows it has, as :class:`~api_pokemon.monitoring.prediction_log.PredictionLog` does."""
+
+    def counts(self) -> dict[str, WriterCounts]: ...
+
+    def count_through(self, writer: str, sequence: int) -> int: ...
+
+
+def draw_up(log: CountedLog, outboxes: Iterable[OutboxState]) -> list[Balance]:
     """Return the balance of each outbox, read before the log is: what is settled stays so.
 
     Raises
@@ -79,7 +87,7 @@ def draw_up(log: PredictionLog, outboxes: Iterable[OutboxState]) -> list[Balance
     return [_balance(state, counts.get(state.writer), logged) for state, logged in zip(states, settled, strict=True)]
 
 
-def draw_up_without_outbox(log: PredictionLog, known: Collection[str]) -> list[Balance]:
+def draw_up_without_outbox(log: CountedLog, known: Collection[str]) -> list[Balance]:
     """Return the balance of each outbox that the log knows and nobody else does: its file is gone, or elsewhere.
 
     All that can be told is that it has accepted its last logged sequence, and what the log lacks up to there.
@@ -152,7 +160,7 @@ class Accountant:
     def __init__(
         self,
         registry: CollectorRegistry,
-        log: PredictionLog,
+        log: CountedLog,
         outboxes: Callable[[], Iterable[OutboxState]],
         pause_seconds: float = 1.0,
     ) -> None:

@@ -78,7 +78,7 @@ def read_keys(
     """
     roles = {
         **{_parse_hash(text, "API_POKEMON_PREDICT_KEYS"): Role.PREDICT for text in predict_hashes},
-        **{_parse_hash(text, "API_POKEMON_ADMIN_KEYS"): Role.ADMIN for text in admin_hashes},
+        **_admins(admin_hashes),
     }
     if not (roles or anonymous_predict or is_loopback(host)):
         raise StartError(
@@ -86,6 +86,21 @@ def read_keys(
             "hashes of the keys that may, or API_POKEMON_ANONYMOUS_PREDICT=true for everyone, or listen on 127.0.0.1."
         )
     return Keys({**roles, digest_of(admin_key): Role.ADMIN}, predictions_open=anonymous_predict or not roles)
+
+
+def read_admin_keys(hashes: Iterable[str], admin_key: str) -> Keys:
+    """Put together the keys of a process that has nothing but administration.
+
+    Raises
+    ------
+    StartError
+        If a hash is not one.
+    """
+    return Keys({**_admins(hashes), digest_of(admin_key): Role.ADMIN}, predictions_open=False)
+
+
+def _admins(hashes: Iterable[str]) -> dict[bytes, Role]:
+    return {_parse_hash(text, "API_POKEMON_ADMIN_KEYS"): Role.ADMIN for text in hashes}
 
 
 def is_loopback(host: str) -> bool:

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from api_pokemon.errors import (
     ApiPokemonError,
+    InjectedFaultError,
     NoDamagingMoveError,
     UnknownIdError,
     UnknownNameError,
@@ -31,6 +32,12 @@ class Kind(Enum):
 
     KEY_NEEDED = ("key-needed", 401, "A key is needed", "Send a key that this service knows in the header X-API-Key.")
     KEY_NOT_ENOUGH = ("key-not-enough", 403, "The key does not allow this", "Use a key of the role that is named.")
+    FAULTS_NOT_ALLOWED = (
+        "faults-not-allowed",
+        403,
+        "Faults are not allowed here",
+        "Set API_POKEMON_FAULTS=true, where callers may be disturbed.",
+    )
     UNKNOWN_ID = ("unknown-id", 404, "There is nothing of that id", "GET /pokemon and GET /moves list all ids.")
     UNKNOWN_PREDICTION = (
         "unknown-prediction",
@@ -38,8 +45,10 @@ class Kind(Enum):
         "There is no such prediction",
         "Use the `prediction_id` of an answer; very old predictions may have been removed.",
     )
+    UNKNOWN_FAULT = ("unknown-fault", 404, "There is no such fault", "GET /faults lists all that can be caused here.")
     NOT_FOUND = ("not-found", 404, "There is no such page", "GET / links every page.")
     WRONG_METHOD = ("wrong-method", 405, "The page does not answer to this method", "Use one that Allow names.")
+    FAULT_IMPOSSIBLE = ("fault-impossible", 409, "The fault cannot be caused here", "`detail` says what it would take.")
     OUTCOME_CONTRADICTS = (
         "outcome-contradicts",
         409,
@@ -202,6 +211,7 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, _answering(lambda _, error: error))
     app.add_exception_handler(NotRecordedError, _answering(lambda _, error: _not_recorded()))
     app.add_exception_handler(LogUnavailableError, _answering(lambda _, error: _log_unavailable()))
+    app.add_exception_handler(InjectedFaultError, _answering(lambda _, error: ProblemError(Kind.INTERNAL, str(error))))
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
     for error_type in CALLERS_FAULT:
         app.add_exception_handler(error_type, _answering(lambda _, error: from_error(error)))

@@ -15,6 +15,7 @@ _REMEDIES = {
     "extra_forbidden": "is not a field of this request; leave it out",
     "int_type": "must be a whole number, written without quotes, point or exponent",
     "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
     "int_parsing_size": "must be a whole number of fewer digits",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",

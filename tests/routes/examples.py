@@ -122,6 +122,11 @@ QUESTIONS = (
     Question("Live", "GET", "/health/live"),
     Question("Ready", "GET", "/health/ready"),
     Question("Healthy", "GET", "/health"),
+    Question("Nothing is broken", "GET", "/faults", headers=_AS_ADMIN),
+    Question("Slow metrics for two minutes", "PUT", "/faults/slow-metrics?seconds=120&level=0.5", headers=_AS_ADMIN),
+    Question("Too slow", "PUT", "/faults/slow-metrics?level=60", headers=_AS_ADMIN),
+    Question("Whole again", "DELETE", "/faults/slow-metrics", headers=_AS_ADMIN),
+    Question("An unknown fault", "DELETE", "/faults/slow-pikachu", headers=_AS_ADMIN),
 )
 
 
@@ -159,6 +164,7 @@ def example_app(folder: Path) -> FastAPI:
         tablebase=False,
         admin_keys=(digest_of(_ADMIN).hex(),),
         anonymous_predict=True,
+        faults=True,
         _env_file=None,
     )
     log = log_of(settings)

@@ -38,6 +38,9 @@ def test_every_operation_is_named_and_explained(document: dict[str, Any]) -> Non
         "get_ready",
         "get_health",
         "get_metrics",
+        "list_faults",
+        "cause_fault",
+        "end_fault",
     ]
     tags = {tag["name"] for tag in document["tags"]}
     for _, operation in operations(document):
@@ -54,7 +57,12 @@ def test_every_operation_has_examples_for_its_answer(document: dict[str, Any]) -
 
 
 def test_what_needs_a_key_names_its_header(document: dict[str, Any]) -> None:
-    needed = {"/predict/best-move": "predict key", "/predictions/": "predict key", "/predictions": "admin key"}
+    needed = {
+        "/predict/best-move": "predict key",
+        "/predictions/": "predict key",
+        "/predictions": "admin key",
+        "/faults": "admin key",
+    }
     for path, operation in operations(document):
         key = next((key for start, key in needed.items() if path.startswith(start)), None)
         assert operation.get("security", []) == ([{key: []}] if key else [])

@@ -1,0 +1,136 @@
+"""Parts of the service with faults in them, each put around the true one, and only where faults are allowed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from time import sleep
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api_pokemon.errors import InjectedFaultError
+from api_pokemon.faults import catalogue
+from api_pokemon.faults.board import Faults
+from api_pokemon.model import Answers, Predictor
+from api_pokemon.monitoring import Entry, Exposition, OutboxState, Prediction, Stream, StreamUnavailableError
+from api_pokemon.monitoring.accounting import CountedLog
+from api_pokemon.monitoring.prediction_log import WriterCounts
+
+Record = Callable[[Prediction, MutableMapping[str, Any]], Awaitable[None]]
+
+
+class FaultyRecord:
+    """The last step before a prediction is answered, slowed down, failing, or without the counting.
+
+    Parameters
+    ----------
+    faults
+        Which are on.
+    record
+        Keeps a prediction and counts it.
+    keep
+        Keeps it, and does not count it.
+    """
+
+    def __init__(self, faults: Faults, record: Record, keep: Callable[[Prediction], Awaitable[None]]) -> None:
+        self._faults = faults
+        self._record = record
+        self._keep = keep
+        self._owed = 0.0
+
+    async def __call__(self, prediction: Prediction, scope: MutableMapping[str, Any]) -> None:
+        level = self._faults.level
+        if seconds := level(catalogue.SLOW_HANDLER):
+            await asyncio.sleep(seconds)
+        if (share := level(catalogue.FAILING_HANDLER)) and self._is_one_of(share):
+            raise InjectedFaultError(catalogue.FAILING_HANDLER.name)
+        if level(catalogue.UNCOUNTED_PREDICTIONS):
+            await self._keep(prediction)
+        else:
+            await self._record(prediction, scope)
+
+    def _is_one_of(self, share: float) -> bool:
+        """Exactly that share of all, evenly spread."""
+        self._owed += share
+        if self._owed < 1:
+            return False
+        self._owed -= 1
+        return True
+
+
+class FaultyPredictor:
+    """A predictor that may be slow, or unsure of everything."""
+
+    def __init__(self, faults: Faults, predictor: Predictor) -> None:
+        self._faults = faults
+        self._predictor = predictor
+        self.version = predictor.version
+        self.tables = predictor.tables
+
+    def answer(
+        self, form_a: int, moves_a: NDArray[np.intp], form_b: int, moves_b: NDArray[np.intp] | None = None
+    ) -> Answers:
+        if seconds := self._faults.level(catalogue.SLOW_MODEL):
+            sleep(seconds)  # inference holds the event loop, too
+        answers = self._predictor.answer(form_a, moves_a, form_b, moves_b)
+        if self._faults.level(catalogue.UNSURE_MODEL):
+            return replace(answers, win_probability=np.full_like(answers.win_probability, 0.5))
+        return answers
+
+
+class SlowExposition(Exposition):
+    """Metrics that may be slow to come."""
+
+    def __init__(self, faults: Faults, registry: CollectorRegistry) -> None:
+        super().__init__(registry)
+        self._faults = faults
+
+    async def respond(self, request: Request) -> Response:
+        if seconds := self._faults.level(catalogue.SLOW_METRICS):
+            await asyncio.sleep(seconds)
+        return await super().respond(request)
+
+
+class FaultyStream:
+    """A stream that may seem empty, or not to be there."""
+
+    def __init__(self, faults: Faults, stream: Stream) -> None:
+        self._faults = faults
+        self._stream = stream
+        self.keeps_offset = stream.keeps_offset
+
+    def read(self, most: int, wait_seconds: float, offsets: Mapping[str, int]) -> Sequence[Entry]:
+        if self._faults.level(catalogue.UNREACHABLE_STREAM):
+            raise StreamUnavailableError(f"the fault {catalogue.UNREACHABLE_STREAM.name} is on")
+        if self._faults.level(catalogue.STALLED_CONSUMER):
+            sleep(wait_seconds)
+            return ()
+        return self._stream.read(most, wait_seconds, offsets)
+
+    def confirm(self, entries: Sequence[Entry]) -> None:
+        self._stream.confirm(entries)
+
+    def outboxes(self) -> Sequence[OutboxState]:
+        return self._stream.outboxes()
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class FaultyLog:
+    """The rows of a log, of which some may seem to be missing."""
+
+    def __init__(self, faults: Faults, log: CountedLog) -> None:
+        self._faults = faults
+        self._log = log
+
+    def counts(self) -> dict[str, WriterCounts]:
+        return self._log.counts()
+
+    def count_through(self, writer: str, sequence: int) -> int:
+        missing = int(self._faults.level(catalogue.MISCOUNTED_LOG) or 0)
+        return self._log.count_through(writer, sequence) - missing
