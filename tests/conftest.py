@@ -1,16 +1,22 @@
-"""What holds for all tests: with ``CI=true`` nothing may be skipped, and real servers are to be had."""
+"""What holds for all tests: with ``CI=true`` nothing may be skipped, and real servers are to be had.
+
+Hypothesis tries the same examples each time, as it does where ``CI`` is set, and none fails by taking long.
+"""
 
 import itertools
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.servers import PostgresServer, RedisServer, postgres_folder
 
 _SKIPS_FAIL = os.environ.get("CI") == "true"
 _DATABASE_NUMBERS = itertools.count(1)
+
+hypothesis.settings.load_profile("ci")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -183,6 +183,4 @@ class OutboxesAndWorker(RuleBasedStateMachine):
 
 
 TestOutboxesAndWorker = OutboxesAndWorker.TestCase
-TestOutboxesAndWorker.settings = settings(
-    max_examples=25, stateful_step_count=30, deadline=None, derandomize=True, database=None
-)
+TestOutboxesAndWorker.settings = settings(max_examples=25, stateful_step_count=30)

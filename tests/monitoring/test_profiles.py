@@ -44,7 +44,7 @@ def profile(found: Sequence[tuple[Field, Field, Field]]) -> Profile:
     return profile_rows(LAYOUT, row_batch(SPECS, requests, choices))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows, st.randoms(use_true_random=False), st.integers(1, 8))
 def test_any_split_in_any_order_makes_the_same_profile(
     found: list[tuple[Field, Field, Field]], random: "st.random.Random", parts: int

@@ -58,7 +58,7 @@ def ask(app: FastAPI, conformance: Conformance, method: str, path: str, **reques
 
 
 @given(path=st.sampled_from(["/predict/best-move", "/predict/best-move/batch"]), body=BODIES, headers=HEADERS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_body_breaks_the_service(
     shared_app: FastAPI, conformance: Conformance, path: str, body: bytes, headers: dict[str, bytes]
 ) -> None:
@@ -67,7 +67,7 @@ def test_no_body_breaks_the_service(
 
 
 @given(page=st.sampled_from(["pokemon", "moves", "docs", ""]), segment=st.text(max_size=30), query=st.text(max_size=40))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_path_breaks_the_service(
     shared_app: FastAPI, conformance: Conformance, page: str, segment: str, query: str
 ) -> None:
