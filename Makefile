@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 SHOWDOWN := api_pokemon/battle/showdown
+SCHEMA := tests/dashboards/schema
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --progress-bar off --require-hashes --no-deps --requirement
 INSTALL_PROJECT := $(PIP) install --quiet --no-build-isolation --no-deps --editable .
@@ -64,6 +65,10 @@ train: $(TRAIN) ## Train a model version from the committed battles
 bench: $(DEV) simulator ## Measure what benchmarks/README.md states
 	$(BIN)/python -m benchmarks
 
+.PHONY: dashboards
+dashboards: $(DEV) ## Write the JSON of Grafana's dashboards from their source
+	$(BIN)/python -m dashboards
+
 .PHONY: test-clone
 test-clone: ## Time `make run` in a fresh clone with an empty home folder
 	scripts/time_start.py
@@ -76,7 +81,7 @@ lock: $(DEV) ## Compile the lock files; `make lock UPGRADE=--upgrade` takes newe
 
 .PHONY: clean
 clean: ## Remove what was installed and cached, never the data folder
-	rm -rf $(VENV) $(SHOWDOWN)/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(SHOWDOWN)/node_modules $(SCHEMA)/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The same versions on every Python (fewest), for every platform (universal); no package index is named.
@@ -105,4 +110,8 @@ $(DEV): requirements-dev.txt pyproject.toml | $(BIN)/python
 
 $(SHOWDOWN)/node_modules/.package-lock.json: $(SHOWDOWN)/package-lock.json | $(TRAIN)
 	cd $(SHOWDOWN) && PATH="$(abspath $(BIN)):$$PATH" npm ci --omit=optional --ignore-scripts --no-audit --no-fund --no-update-notifier
+	@touch $@
+
+$(SCHEMA)/node_modules/.package-lock.json: $(SCHEMA)/package-lock.json | $(TRAIN)
+	cd $(SCHEMA) && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier
 	@touch $@

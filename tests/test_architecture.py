@@ -27,6 +27,10 @@ LANDMARKS = (
     "api_pokemon/monitoring/metrics.py",
     "api_pokemon/requirements.txt",
     "api_pokemon/routes/prediction_route.py",
+    "docker/grafana/dashboards/api_performance.json",
+    "docker/grafana/dashboards/model_performance.json",
+    "docker/grafana/provisioning/dashboards/default.yml",
+    "docker/grafana/provisioning/datasources/prometheus.yml",
     "docker/prometheus/alerts.yml",
     "docker/prometheus/prometheus.yml",
 )

@@ -1,0 +1,57 @@
+"""Every series that there is to ask for, with its labels: from those who export it."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from api_pokemon.monitoring import metric_specs
+from tests.dashboards.promql import LabelsOf
+
+PROMETHEUS = Path(__file__).parents[2] / "docker/prometheus"
+TARGET = frozenset({"job", "instance"})
+"""What Prometheus adds to all that it scrapes."""
+
+
+def of_the_service() -> dict[str, frozenset[str]]:
+    return {
+        name: TARGET | set(spec.labels) | ({"le"} if name.endswith("_bucket") else set())
+        for spec in metric_specs("api_pokemon")
+        for name in spec.series
+    }
+
+
+def of_an_exposition(text: str) -> dict[str, frozenset[str]]:
+    """Of what a scrape shows."""
+    found: dict[str, frozenset[str]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found[sample.name] = found.get(sample.name, TARGET) | set(sample.labels)
+    return found
+
+
+@cache
+def rules(file: str) -> tuple[dict[str, Any], ...]:
+    groups = yaml.safe_load((PROMETHEUS / file).read_text())["groups"]
+    return tuple(rule for group in groups for rule in group["rules"])
+
+
+def of_prometheus(scraped: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """What it makes itself: of scrapes, of recording rules, of alerts."""
+    known = {**scraped, "up": TARGET, "scrape_duration_seconds": TARGET}
+    for rule in rules("recording_rules.yml"):
+        known[rule["record"]] = LabelsOf(known)(promql_parser.parse(rule["expr"]))
+    alerts = [*rules("alerts.yml"), *rules("mlops_alerts.yml")]
+    known["ALERTS"] = frozenset({"alertname", "alertstate"}).union(*_labels_of_alerts(alerts, known))
+    return known
+
+
+def _labels_of_alerts(
+    alerts: Iterable[Mapping[str, Any]], known: Mapping[str, frozenset[str]]
+) -> Iterable[frozenset[str]]:
+    for alert in alerts:
+        yield LabelsOf(known)(promql_parser.parse(alert["expr"])) | frozenset(alert["labels"])
