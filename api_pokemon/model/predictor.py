@@ -1,12 +1,16 @@
 """Win probabilities of one request: from the tablebase where a version has one, else from ONNX."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read at the import: without it, what runs here is told to Microsoft
+
+import onnxruntime
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile
 
 from api_pokemon.battle.tables import DuelTables

@@ -1,5 +1,7 @@
 """ONNX, XGBoost and the tablebase answer alike."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,11 @@ from api_pokemon.errors import ModelDamagedError, ModelMissingError
 from api_pokemon.model import Answers, ModelPredictor, open_model
 from api_pokemon.model.features import FeatureTables
 from api_pokemon.model.predictor import OnnxScore
+from api_pokemon.model.registry import MODEL_FILE, SHIPPED, shipped_version
 from api_pokemon.model.tablebase import TOLERANCE
 from tests.model.conftest import Trained
 
+ROOT = Path(__file__).parents[2]
 Request = tuple[int, NDArray[np.intp], int, NDArray[np.intp] | None]
 
 
@@ -155,3 +159,11 @@ def test_a_model_of_other_features_is_refused(dex: Dex, trained: Trained, tmp_pa
         ModelDamagedError, match=r"was made for other features .* train it anew with `api-pokemon train`"
     ):
         open_model(dex, tmp_path)
+
+
+def test_the_runtime_notes_nothing_to_tell_its_maker(tmp_path: Path) -> None:
+    """Its telemetry begins with an id of the machine and a journal in the home folder."""
+    code = "from api_pokemon.model.predictor import OnnxScore; import sys; OnnxScore(open(sys.argv[1], 'rb').read())"
+    model = SHIPPED / shipped_version() / MODEL_FILE
+    subprocess.run([sys.executable, "-c", code, str(model)], env={"HOME": str(tmp_path)}, cwd=ROOT, check=True)
+    assert list(tmp_path.iterdir()) == []
