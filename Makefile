@@ -27,6 +27,10 @@ help: ## List these targets
 run: $(API) ## Start the service; settings are variables, as in `API_POKEMON_PORT=9000 make run`
 	@export API_POKEMON_COMMIT="$${API_POKEMON_COMMIT:-$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}"; exec $(BIN)/api-pokemon up
 
+.PHONY: stack
+stack: $(API) ## Start the service, watched by Prometheus and Alertmanager, without containers
+	@export API_POKEMON_COMMIT="$${API_POKEMON_COMMIT:-$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}"; exec $(BIN)/api-pokemon stack
+
 .PHONY: test
 test: $(DEV) ## Lint, check the types and the imports, run all the tests
 	@scripts/prepare_tests

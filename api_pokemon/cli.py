@@ -29,6 +29,12 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command("up", "api_pokemon.up", "up", "Start the service and keep it running."),
+    Command(
+        "stack",
+        "api_pokemon.stack.native",
+        "stack",
+        "Start the service with Prometheus, Alertmanager and node-exporter, natively.",
+    ),
     Command("serve", "api_pokemon.serve", "serve", "Answer requests from this process, without a supervisor."),
     Command(
         "worker", "api_pokemon.worker", "worker", "Carry predictions into the prediction log, and do the periodic work."

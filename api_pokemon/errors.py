@@ -18,6 +18,7 @@
     │   ├── FaultLevelError        it cannot be so strong
     │   └── ImpossibleFaultError   it cannot be caused here, or not safely
     ├── InjectedFaultError     a failure that was caused on purpose
+    ├── QueryError             Prometheus cannot answer what it was asked
     ├── UnreachableError       no service answers where one was expected
     └── StartError             the service cannot start: a port, a folder, a setting
 """
@@ -106,6 +107,10 @@ class InjectedFaultError(ApiPokemonError):
 
     def __init__(self, fault: str) -> None:
         super().__init__(f"The fault {fault} is on.")
+
+
+class QueryError(ApiPokemonError):
+    """Prometheus cannot answer what it was asked."""
 
 
 class UnreachableError(ApiPokemonError):

@@ -14,10 +14,13 @@ import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from api_pokemon.startup import EXIT_CANNOT_START
 
 logger = logging.getLogger(__name__)
+
+_LAST_LINES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +38,16 @@ class Child:
     after
         The child that must have been ready before this one is started for the first time, if any: where that one
         cannot start, its explanation then stands alone.
+    log
+        The file that gets what it writes to standard output and error, after what is in it; without one, it
+        writes where we do.
     """
 
     name: str
     command: tuple[str, ...]
     descriptors: tuple[int, ...] = ()
     after: str | None = None
+    log: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +137,16 @@ class Supervisor:
             await self._stopped_within(delay_seconds)
 
     def _give_up(self, child: Child, status: int) -> None:
-        if status != EXIT_CANNOT_START:  # with that status it has said why itself
-            logger.error("%s %s before it was ready; stopping", child.name, _cause_of_death(status))
+        if child.log or status != EXIT_CANNOT_START:  # with that status it has said why itself
+            words = _last_words(child.log) if child.log else ""
+            logger.error("%s %s before it was ready; stopping%s", child.name, _cause_of_death(status), words)
         self._cannot_start = True
         self.stop()
 
     async def _run_once(self, child: Child) -> int:
         """Run the child until it dies, or until all are to stop; returns its exit status, negative for a signal."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                *child.command, stdin=PIPE, pass_fds=child.descriptors, process_group=0
-            )
+            process = await _start(child)
         except OSError as error:  # no memory or no process left: it counts as a death, and may pass
             logger.error("%s cannot be started: %s", child.name, error)
             return os.EX_OSERR
@@ -167,6 +173,22 @@ class Supervisor:
     async def _stopped_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+async def _start(child: Child) -> Process:
+    with child.log.open("ab") if child.log else contextlib.nullcontext() as log:
+        return await asyncio.create_subprocess_exec(
+            *child.command, stdin=PIPE, stdout=log, stderr=log, pass_fds=child.descriptors, process_group=0
+        )
+
+
+def _last_words(log: Path) -> str:
+    """The last lines, which mostly say why, each on a line below."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError as error:
+        lines = [f"({log} cannot be read: {error.strerror})"]
+    return "".join(f"\n  {line}" for line in lines[-_LAST_LINES:])
 
 
 async def _first_of(*events: asyncio.Event) -> None:

@@ -5,8 +5,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 from api_pokemon import __version__
 from api_pokemon.errors import StartError
@@ -40,14 +40,26 @@ def up() -> None:
     settings = read_settings()
     configure_logging(settings.log_level)
     ensure_writable(settings.data_dir)
-    with ExitStack() as sockets:
-        listeners = {
-            "serve": sockets.enter_context(open_listener(settings, "port")),
-            "worker": sockets.enter_context(_worker_listener(settings)),
-        }
+    with open_listeners(settings) as listeners:
         started = asyncio.run(_supervise(listeners))
     if not started:
         raise SystemExit(1)  # the child has said why
+
+
+@contextmanager
+def open_listeners(settings: Settings) -> Iterator[dict[str, socket.socket]]:
+    """The sockets of `serve` and `worker`, by these names.
+
+    Raises
+    ------
+    StartError
+        One cannot be had.
+    """
+    with ExitStack() as sockets:
+        yield {
+            "serve": sockets.enter_context(open_listener(settings, "port")),
+            "worker": sockets.enter_context(_worker_listener(settings)),
+        }
 
 
 def _worker_listener(settings: Settings) -> socket.socket:
@@ -80,30 +92,54 @@ def child(name: str, listener_fd: int, ready_fd: int, after: str | None) -> Chil
     return Child(name, command + descriptors, descriptors=(listener_fd, ready_fd), after=after)
 
 
-async def _supervise(listeners: Mapping[str, socket.socket]) -> bool:
-    pipes = {name: os.pipe() for name in listeners}
-    befores = (None, *listeners)
-    supervisor = Supervisor(
-        [
-            child(name, listeners[name].fileno(), pipes[name][1], before)
-            for name, before in zip(listeners, befores, strict=False)
+class ServiceChildren:
+    """`serve` and `worker`, to be kept running by a supervisor.
+
+    Parameters
+    ----------
+    listeners
+        Their sockets, by their names; one is started after the other.
+    """
+
+    def __init__(self, listeners: Mapping[str, socket.socket]) -> None:
+        self._pipes = {name: os.pipe() for name in listeners}
+        self.children = [
+            child(name, listeners[name].fileno(), self._pipes[name][1], before)
+            for name, before in zip(listeners, (None, *listeners), strict=False)
         ]
-    )
-    loop = asyncio.get_running_loop()
-    for number in _stop_signals():
-        loop.add_signal_handler(number, supervisor.stop)
+
+    def report(self, note_ready: Callable[[str], None]) -> None:
+        """From now on, tell each time that one of them has come up; in the loop that runs."""
+        loop = asyncio.get_running_loop()
+
+        def read(name: str) -> None:
+            os.read(self._pipes[name][0], 1024)  # also after a restart, or the pipe would fill up
+            note_ready(name)
+
+        for name, (ready, _) in self._pipes.items():
+            loop.add_reader(ready, read, name)
+
+
+async def _supervise(listeners: Mapping[str, socket.socket]) -> bool:
+    service = ServiceChildren(listeners)
+    supervisor = Supervisor(service.children)
+    stop_on_signals(supervisor)
     awaited = set(listeners)
 
     def note_ready(name: str) -> None:
-        os.read(pipes[name][0], 1024)  # also after a restart, or the pipe would fill up
         supervisor.note_ready(name)
         if awaited == {name}:
             _welcome(listeners)
         awaited.discard(name)
 
-    for name, (ready, _) in pipes.items():
-        loop.add_reader(ready, note_ready, name)
+    service.report(note_ready)
     return await supervisor.run()
+
+
+def stop_on_signals(supervisor: Supervisor) -> None:
+    """Let whatever usually ends a program stop the supervisor; in the loop that runs."""
+    for number in _stop_signals():
+        asyncio.get_running_loop().add_signal_handler(number, supervisor.stop)
 
 
 def _welcome(listeners: Mapping[str, socket.socket]) -> None:

@@ -1,0 +1,102 @@
+"""Where the stack of this machine runs, told by the one that started it to those that look at it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from api_pokemon.errors import UnreachableError
+
+_FILE = "stack.json"
+
+
+class RunningStack(NamedTuple):
+    """A stack that runs.
+
+    Parameters
+    ----------
+    pid
+        Of the process that supervises all others.
+    started_seconds
+        When that process began (Unix time), by which it is told from a later one of the same number.
+    speedup
+        By how much all waiting of rules and routes is shorter than written.
+    """
+
+    pid: int
+    started_seconds: float
+    speedup: float
+    api: str
+    worker: str
+    prometheus: str
+    alertmanager: str
+    node_exporter: str
+    deliveries: str
+
+    @property
+    def is_alive(self) -> bool:
+        try:
+            process = psutil.Process(self.pid)
+            is_it = abs(process.create_time() - self.started_seconds) < 1
+            return is_it and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def process(self, name: str) -> psutil.Process:
+        """The process of one of its programs as it is now: `serve`, `worker`, `prometheus`, …
+
+        Raises
+        ------
+        UnreachableError
+            There is none just now.
+        """
+        for child in psutil.Process(self.pid).children() if self.is_alive else ():
+            words = [Path(word).name.replace("_", "-") for word in _command_of(child)[:4]]
+            if name in words or f"prometheus-{name}" in words:
+                return child
+        raise UnreachableError(f"No process of the stack is {name} just now.")
+
+
+def running_stack(data_dir: Path) -> RunningStack | None:
+    """The stack that runs on a data folder, if there is one."""
+    try:
+        stack = RunningStack(**json.loads((data_dir / _FILE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return stack if stack.is_alive else None
+
+
+def need_running_stack(data_dir: Path) -> RunningStack:
+    """The stack that runs on a data folder.
+
+    Raises
+    ------
+    UnreachableError
+        There is none.
+    """
+    if stack := running_stack(data_dir):
+        return stack
+    raise UnreachableError(f"No stack runs on the data folder {data_dir.absolute()}. Start one with `make stack`.")
+
+
+@contextmanager
+def announced(stack: RunningStack, data_dir: Path) -> Iterator[None]:
+    """Let others find the stack meanwhile."""
+    path = data_dir / _FILE
+    whole = path.with_suffix(".new")
+    whole.write_text(json.dumps(stack._asdict(), indent=2) + "\n")
+    whole.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
