@@ -197,7 +197,12 @@ class RedisServer(Server):
 
     def __init__(self, folder: Path, *, append_only: bool = True, settings: Mapping[str, str] | None = None) -> None:
         super().__init__(folder)
-        self._settings = {"appendonly": "yes" if append_only else "no", "save": "", **(settings or {})}
+        self._settings = {
+            "appendonly": "yes" if append_only else "no",
+            "appendfsync": "no",  # each change is written at once; with fsyncs, it may wait for one that is under way
+            "save": "",
+            **(settings or {}),
+        }
 
     @property
     def url(self) -> str:

@@ -100,7 +100,7 @@ class RedisStream:
         while True:
             with _unavailable(self._redis):
                 try:
-                    entries = self._owned(most) or self._abandoned(most) or self._new(most, deadline - monotonic())
+                    entries = self._owned(most) or self._others(most, deadline - monotonic())
                 except ResponseError as error:
                     if not str(error).startswith(_GROUP_IS_GONE):
                         raise
@@ -161,6 +161,13 @@ class RedisStream:
             if entries := self._take(replies):
                 return entries
         return []
+
+    def _others(self, most: int, wait_seconds: float) -> list[Entry]:
+        """What is not this worker's yet."""
+        self._may_own = True  # if the answer gets lost on its way
+        entries = self._abandoned(most) or self._new(most, wait_seconds)
+        self._may_own = False
+        return entries
 
     def _abandoned(self, most: int) -> list[Entry]:
         """What a dead worker got and did not confirm; looked for a few times within the idle time."""

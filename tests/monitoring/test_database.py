@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from sqlalchemy import Engine, exc, text
+from sqlalchemy import Connection, Engine, exc, text
 
 from api_pokemon.monitoring import LogUnavailableError
 from api_pokemon.monitoring import database as database_module
@@ -237,12 +237,17 @@ def settings_of(engine: Engine) -> list[str]:
 
 
 def test_a_statement_may_be_given_more_time(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api_pokemon.monitoring.patient_connection.PatientConnection.patience_seconds", 0.2)
     engine = connect(postgres_url)
+
+    def late(connection: Connection) -> object:
+        with monkeypatch.context() as impatient:  # for this alone: to connect may take long
+            impatient.setattr("api_pokemon.monitoring.patient_connection.PatientConnection.patience_seconds", 0.2)
+            return connection.scalar(text("SELECT 7 FROM pg_sleep(0.5)"))
+
     with reading(engine) as connection, patience(connection, 20):
-        assert connection.scalar(text("SELECT 7 FROM pg_sleep(0.5)")) == 7
+        assert late(connection) == 7
     with pytest.raises(LogUnavailableError, match="does not answer"), reading(engine) as connection:
-        connection.scalar(text("SELECT 7 FROM pg_sleep(0.5)"))
+        late(connection)
     with reading(engine) as connection:
         assert connection.scalar(text("SELECT 7")) == 7
     engine.dispose()

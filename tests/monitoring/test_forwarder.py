@@ -26,7 +26,7 @@ from api_pokemon.monitoring.redis_stream import RedisStream
 from api_pokemon.monitoring.stream_metrics import StreamMetrics
 from tests.servers import RedisServer, wait_until
 
-PACE = Pace(poll_seconds=0.01, report_seconds=0.05, claim_seconds=0.1, timeout_seconds=0.3)
+PACE = Pace(poll_seconds=0.01, report_seconds=0.05, claim_seconds=0.1, timeout_seconds=30.0)
 LIMITS = SendLimits(window=1000, batch=50, check_seconds=0.2, longest_check_seconds=1.0)
 BACK_OFF = BackOff(first_seconds=0.02, longest_seconds=0.2)
 
@@ -43,8 +43,8 @@ class Log:
 class Worker:
     """Reads, logs and confirms in a thread; ``dies_before`` names what it no longer comes to do."""
 
-    def __init__(self, url: str, log: Log, dies_before: str | None = None) -> None:
-        self._stream = RedisStream(url, min_idle_seconds=0.5, timeout_seconds=0.3)
+    def __init__(self, url: str, log: Log, dies_before: str | None = None, timeout_seconds: float = 30.0) -> None:
+        self._stream = RedisStream(url, min_idle_seconds=0.5, timeout_seconds=timeout_seconds)
         self._log = log
         self._dies_before = dies_before
         self.batches = 0
@@ -114,8 +114,8 @@ class Deployment:
         self._ends.callback(process.stop)
         return process
 
-    def worker(self, dies_before: str | None = None) -> Worker:
-        worker = Worker(self.server.url, self.log, dies_before)
+    def worker(self, dies_before: str | None = None, **options: float) -> Worker:
+        worker = Worker(self.server.url, self.log, dies_before, **options)
         self._ends.callback(worker.stop)
         return worker
 
@@ -203,8 +203,8 @@ def test_redis_is_killed(tmp_path: Path, append_only: bool) -> None:
 
 
 def test_redis_hangs(deployment: Deployment) -> None:
-    process = deployment.process()
-    deployment.worker()
+    process = deployment.process(pace=PACE._replace(timeout_seconds=0.3))
+    deployment.worker(timeout_seconds=0.3)
     for _ in range(3):
         deployment.append(process.outbox, 50)
         deployment.server.pause()
@@ -494,7 +494,7 @@ def test_it_stops_while_redis_hangs(deployment: Deployment, caplog: pytest.LogCa
     try:
         deployment.append(process.outbox, 10)
         process.forwarder.stop()
-        assert active_count() == threads - 1
+        wait_until(lambda: active_count() == threads - 1, "its thread has ended")
         assert caplog.text == ""
     finally:
         deployment.server.resume()

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
@@ -41,7 +42,7 @@ def join(server: RedisServer) -> Iterator[Join]:
     streams = []
 
     def join_group(**options: object) -> RedisStream:
-        stream = RedisStream(server.url, **{"min_idle_seconds": LONG, "timeout_seconds": 0.3} | options)
+        stream = RedisStream(server.url, **{"min_idle_seconds": LONG, "timeout_seconds": LONG} | options)
         streams.append(stream)
         return stream
 
@@ -101,11 +102,15 @@ def test_what_is_not_confirmed_comes_again_and_nothing_else(redis: Redis, join: 
 
 def test_a_worker_that_tries_keeps_its_batch(redis: Redis, join: Join) -> None:
     sent = send(redis, 1, 2)
-    tries, waits = join(min_idle_seconds=0.3), join(min_idle_seconds=0.3)
+    tries = join(consumer="tries")
     assert tries.read(2, 0, {}) == sent
-    for _ in range(20):
-        assert waits.read(2, 0.05, {}) == []
+    ids = [entry_id for entry_id, _ in redis.xrange("events")]
+    for _ in range(3):
+        redis.xclaim("events", "log", "tries", 0, ids, idle=int(2000 * LONG), justid=True)
         assert tries.read(2, 0, {}) == sent
+        assert join().read(2, 0, {}) == []
+    redis.xclaim("events", "log", "tries", 0, ids, idle=int(2000 * LONG), justid=True)
+    assert join().read(2, 0, {}) == sent
 
 
 def test_the_batch_of_a_dead_worker_goes_to_another(redis: Redis, join: Join) -> None:
@@ -316,7 +321,7 @@ def test_it_tells_what_the_outboxes_reported(redis: Redis, join: Join) -> None:
 
 
 def test_it_says_so_where_redis_refuses_hangs_or_takes_no_writes(server: RedisServer, redis: Redis) -> None:
-    stream = RedisStream(server.url, timeout_seconds=0.2)
+    stream = RedisStream(server.url, timeout_seconds=0.5)
     sent = send(redis, 1, 2)
     assert stream.read(1, 0, {}) == sent[:1]
 
@@ -336,6 +341,26 @@ def test_it_says_so_where_redis_refuses_hangs_or_takes_no_writes(server: RedisSe
     server.start()
     assert stream.read(1, 0, {}) == sent[1:]
     stream.close()
+
+
+def test_what_was_given_in_an_answer_that_got_lost_comes_at_once(server: RedisServer, redis: Redis, join: Join) -> None:
+    hasty = join(consumer="worker", timeout_seconds=0.2)
+    assert hasty.read(1, 0, {}) == []
+    sender = redis.connection_pool.get_connection()
+    server.pause()
+    sender.send_command("EVAL", SEND, 1, "events", WRITER, SESSION, 1, b"body 1")
+    with pytest.raises(StreamUnavailableError):
+        hasty.read(1, 0, {})
+    server.resume()
+    wait_until(lambda: pending(redis) == 1, "Redis has given the entry to nobody who listens")
+    assert redis.xpending("events", "log")["consumers"] == [{"name": b"worker", "pending": 1}]
+    wait_until(lambda: read_somehow(hasty) == [Entry(WRITER, 1, b"body 1")], "the entry comes again")
+
+
+def read_somehow(stream: RedisStream) -> Sequence[Entry]:
+    with suppress(StreamUnavailableError):
+        return stream.read(1, 0, {})
+    return []
 
 
 def test_an_address_that_cannot_be_read_is_not_repeated() -> None:
