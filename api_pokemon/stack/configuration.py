@@ -16,7 +16,9 @@ from api_pokemon.errors import StartError
 
 DOCKER = Path(__file__).parents[2] / "docker"
 
-_SHORTEST_SCRAPE_SECONDS = 1.0
+_SHORTEST_SCRAPE_SECONDS = 1.5
+"""No scrape can take longer, and ScrapeSlow, which judges more than a second, must still be able to fire."""
+
 _FEWEST_SCRAPES = 4
 
 _EACH_SCRAPE = frozenset(("interval", "scrape_interval", "scrape_timeout", "evaluation_interval"))
@@ -55,8 +57,8 @@ class AlertRule(NamedTuple):
 class Pace:
     """Makes all waiting shorter by one factor, so that a drill takes seconds, and changes nothing else.
 
-    Ranges, ``for`` and intervals go together; thresholds stay. Nothing is scraped or judged more often than once a
-    second, and a range never holds fewer than four scrapes: a rate needs two, and one may be late.
+    Ranges, ``for`` and intervals go together; thresholds stay. Nothing is scraped or judged more often than every
+    1.5 s, and a range never holds fewer than four scrapes: a rate needs two, and one may be late.
 
     Parameters
     ----------
@@ -66,9 +68,9 @@ class Pace:
     Examples
     --------
     >>> Pace(60).scaled({"expr": "rate(a_total[5m])", "for": "1m", "scrape_interval": "10s"})
-    {'expr': 'rate(a_total[5s])', 'for': '1s', 'scrape_interval': '1s'}
+    {'expr': 'rate(a_total[6s])', 'for': '1s', 'scrape_interval': '1500ms'}
     >>> Pace(600).expression("rate(a_total[5m] offset 1h) > 0.5")
-    'rate(a_total[4s] offset 6s) > 0.5'
+    'rate(a_total[6s] offset 6s) > 0.5'
     """
 
     def __init__(self, speedup: float = 1.0) -> None:

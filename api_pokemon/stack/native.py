@@ -159,7 +159,9 @@ def _programs(
     configuration = write_prometheus(folder / "prometheus", targets, pace=pace)
     start = write_alertmanager(folder / "alertmanager", pace=pace)
     return [
-        programs.prometheus(needed.prometheus, configuration, folder / "prometheus-data", ports.prometheus),
+        programs.prometheus(
+            needed.prometheus, configuration, folder / "prometheus-data", ports.prometheus, running.speedup
+        ),
         programs.alertmanager(start, secrets, folder / "alertmanager-data", ports.alertmanager),
         programs.node_exporter(needed.node_exporter, ports.node_exporter),
     ]

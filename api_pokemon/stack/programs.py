@@ -18,6 +18,10 @@ _PACKAGES = {
 """What each of Debian's packages is called as a program, there and elsewhere."""
 
 
+_RESEND_SECONDS = 60.0
+"""After which Prometheus tells Alertmanager again, as it would anyway; part of the pace."""
+
+
 class Program(NamedTuple):
     """A program that is to run.
 
@@ -87,13 +91,14 @@ def _find(names: Sequence[str]) -> str | None:
     return next((program for name in names if (program := shutil.which(name))), None)
 
 
-def prometheus(program: str, configuration: Path, data: Path, port: int) -> Program:
+def prometheus(program: str, configuration: Path, data: Path, port: int, speedup: float = 1.0) -> Program:
     """Prometheus on a configuration, with what it has stored."""
     options = (
         f"--config.file={configuration}",
         f"--storage.tsdb.path={data}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--enable-feature=exemplar-storage",
+        f"--rules.alert.resend-delay={max(1, round(_RESEND_SECONDS / speedup))}s",
     )
     return Program("prometheus", (program, *options), port, "/-/ready")
 
