@@ -49,6 +49,12 @@ COMMANDS = (
         "jobs", "api_pokemon.jobs_command", "jobs", "Look at the jobs of the workers, ask for one, or give one up."
     ),
     Command("key", "api_pokemon.key_command", "keys", "Make API keys, and find the one for administration."),
+    Command(
+        "drill",
+        "api_pokemon.stack.drill.command",
+        "drill",
+        "Cause alerts for real, and watch them fire, be delivered, and end.",
+    ),
     Command("traffic", "api_pokemon.traffic.command", "traffic", "Play a believable client against a running service."),
     Command(
         "replay",

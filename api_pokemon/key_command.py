@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from api_pokemon.errors import StartError
-from api_pokemon.routes.keys import ADMIN_KEY_FILE, digest_of, make_key
-from api_pokemon.startup import read_settings
+from api_pokemon.routes.keys import digest_of, make_key
+from api_pokemon.startup import ADMIN_KEY_FILE, read_settings
 
 keys = typer.Typer(
     add_completion=False,

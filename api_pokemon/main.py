@@ -35,7 +35,7 @@ from api_pokemon.routes.dex_route import dex_routes
 from api_pokemon.routes.documentation import DESCRIPTION, SUMMARY, TAGS, DocumentedApi, operation_id
 from api_pokemon.routes.faults_route import faults_routes
 from api_pokemon.routes.health_route import Health, health_routes, metrics_routes
-from api_pokemon.routes.keys import ADMIN_KEY_FILE, AdminKeyFile, KeyGuard, Keys, Role, read_keys
+from api_pokemon.routes.keys import AdminKeyFile, KeyGuard, Keys, Role, read_keys
 from api_pokemon.routes.lookups import Lookups
 from api_pokemon.routes.model_route import model_routes
 from api_pokemon.routes.pages import page_routes
@@ -44,6 +44,7 @@ from api_pokemon.routes.predictions_route import predictions_routes
 from api_pokemon.routes.problems import SERVER_PROBLEMS, install_problems
 from api_pokemon.routes.schemas import Duel
 from api_pokemon.settings import Settings
+from api_pokemon.startup import ADMIN_KEY_FILE
 from api_pokemon.stores import log_of, outboxes_of
 from api_pokemon.tablebase_upkeep import TablebaseUpkeep
 

@@ -16,6 +16,9 @@ from api_pokemon.settings import Settings
 EXIT_CANNOT_START = os.EX_CONFIG
 """Exit status of a child process that cannot start as it is set up: starting it again would not help."""
 
+ADMIN_KEY_FILE = "admin.key"
+"""In the data folder."""
+
 _BACKLOG = 2048
 
 

@@ -22,10 +22,11 @@ from api_pokemon.monitoring.job_metrics import JobMetrics
 from api_pokemon.monitoring.job_runner import JobRunner
 from api_pokemon.monitoring.jobs import JobKind, Jobs
 from api_pokemon.routes.faults_route import faults_routes
-from api_pokemon.routes.keys import ADMIN_KEY_FILE, AdminKeyFile, KeyGuard, Role, read_admin_keys
+from api_pokemon.routes.keys import AdminKeyFile, KeyGuard, Role, read_admin_keys
 from api_pokemon.routes.problems import install_problems
 from api_pokemon.server import run
 from api_pokemon.settings import Settings
+from api_pokemon.startup import ADMIN_KEY_FILE
 from api_pokemon.stores import log_of, stream_of
 
 JOB_KINDS = (

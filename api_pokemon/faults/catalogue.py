@@ -21,7 +21,7 @@ CPU_BURN = Fault("cpu-burn", "All CPUs are kept busy, at the lowest priority.")
 MEMORY_PRESSURE = Fault(
     "memory-pressure",
     "So much of the memory that this process may use is in use; only where a control group limits it.",
-    Level(0.92, 0.1, 0.95, "share"),
+    Level(0.92, 0.1, 0.99, "share"),
 )
 PAUSED_STREAM = Fault("paused-stream", "Redis takes no writes (CLIENT PAUSE), so nothing is sent and nothing read.")
 

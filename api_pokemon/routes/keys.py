@@ -18,8 +18,6 @@ from api_pokemon.errors import StartError
 from api_pokemon.routes.problems import Kind, ProblemError
 
 HEADER = "X-API-Key"
-ADMIN_KEY_FILE = "admin.key"
-"""In the data folder."""
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 

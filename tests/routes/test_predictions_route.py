@@ -30,8 +30,9 @@ from api_pokemon.monitoring.outbox_stream import OutboxStream
 from api_pokemon.monitoring.prediction_log import LoggedPrediction, PredictionLog
 from api_pokemon.monitoring.stream import Entry
 from api_pokemon.routes import lookups
-from api_pokemon.routes.keys import ADMIN_KEY_FILE, AdminKeyFile, digest_of
+from api_pokemon.routes.keys import AdminKeyFile, digest_of
 from api_pokemon.settings import Settings
+from api_pokemon.startup import ADMIN_KEY_FILE
 from api_pokemon.stores import log_of, outboxes_of
 from tests.routes.conformance import Client, Conformance
 
