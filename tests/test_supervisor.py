@@ -11,6 +11,7 @@ import signal
 import sys
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -132,6 +133,19 @@ async def test_a_child_that_never_was_ready_stops_everything(
     assert await other.read() == b""
     assert attendance.is_empty()
     assert [record.message for record in caplog.records if record.name == supervisor_logger.name] == told
+
+
+async def test_a_child_with_a_log_writes_there_and_its_last_lines_are_told_where_it_never_was_ready(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = tmp_path / "child.log"
+    log.write_text("of an earlier run\n")
+    program = "import sys; [print(number, flush=True) for number in range(9)]; sys.exit('port taken')"
+    assert not await Supervisor([Child("child", (sys.executable, "-c", program), log=log)]).run()
+    assert log.read_text().splitlines() == ["of an earlier run", *"012345678", "port taken"]
+    assert caplog.messages == [
+        "child ended with exit status 1 before it was ready; stopping\n  5\n  6\n  7\n  8\n  port taken"
+    ]
 
 
 async def test_a_child_that_was_ready_once_is_never_given_up(attendance: Attendance) -> None:
