@@ -28,7 +28,7 @@ _DURATIONS = _EACH_SCRAPE | _ROUTING | {"for", "keep_firing_for", "refresh_inter
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 _PART = re.compile(r"(\d+)(ms|[smhdwy])")
 _DURATION = r"(?:\d+(?:ms|[smhdwy]))+"
-_RANGE = re.compile(rf"(\[|:)({_DURATION})(?=:|\])")
+_RANGE = re.compile(rf"(\[)({_DURATION})(?=\])")
 _OFFSET = re.compile(rf"(\boffset\s+-?)({_DURATION})")
 
 
