@@ -13,6 +13,7 @@ from dashboards.thresholds import API_LATENCY_SECONDS, ERROR_RATIO
 
 _JOBS = "api.*"
 _FAILED = f'{SERVICE}, status=~"5.."'
+_NONE = 'label_replace(vector(0), "instance", "none known", "", "")'
 _ALL_REQUESTS = f"sum({rate(API_REQUESTS.name, CALLERS)} or {rate(API_REQUESTS.name, _FAILED)})"
 """Those of callers, and whatever failed: errors of health checks count too, so they are in the whole as well."""
 
@@ -38,11 +39,10 @@ def _status() -> Stat:
     return (
         stat(
             "API status",
-            "Whether Prometheus' last scrape of each API process was answered. The alert APIDown fires after a minute "
-            "of Down.",
-            Query(f"up{{{SERVICE}}}", "{{instance}}", instant=True),
+            "Whether Prometheus' last scrape of each API process was answered. Where it knows of none, that is Down "
+            "too: a container that is stopped is no longer found. The alert APIDown fires after a minute of Down.",
+            Query(f"up{{{SERVICE}}} or on () {_NONE}", "{{instance}}", instant=True),
             unit="none",
-            no_value="No API known",
             steps=[(float("-inf"), RED), (1, GREEN)],
         )
         .mappings([UP_OR_DOWN])

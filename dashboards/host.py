@@ -8,8 +8,8 @@ from dashboards.panels import RED, time_series
 from dashboards.queries import HOST, Query, rate
 from dashboards.thresholds import CPU_PERCENT, MEMORY_RATIO
 
-_DISKS = f'{HOST}, fstype!~"tmpfs|ramfs|overlay|squashfs|rootfs"'
-"""File systems that lie on a disk of their own; an overlay is a container's view of one of them."""
+_DISKS = f'{HOST}, fstype!~"tmpfs|ramfs"'
+"""File systems that lie on a disk; node-exporter leaves out what containers see of them."""
 
 _CARDS = f'{HOST}, device!~"lo|veth.*|br-.*|docker.*"'
 """Network cards, without what containers talk through among themselves."""

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models.common import GraphDrawStyle
 from api_pokemon.monitoring import catalogue
 from dashboards.frame import Part
 from dashboards.panels import RED, YELLOW, stat, time_series
-from dashboards.queries import SERVICE, Query, share
+from dashboards.queries import SERVICE, Query, count, share
 
 
 def job_panels() -> list[Part]:
@@ -31,8 +31,7 @@ def _stream_entries() -> TimeSeries:
 
 
 def _job_runs() -> TimeSeries:
-    """Over whole bars, so that none is shown twice."""
-    runs = f"sum by (kind, state) (increase({catalogue.JOB_RUNS.name}{{{SERVICE}}}[$__interval]))"
+    runs = count(catalogue.JOB_RUNS.name, SERVICE, "kind", "state")
     return (
         time_series(
             "Runs of jobs",

@@ -18,7 +18,7 @@ from api_pokemon.monitoring.catalogue import (
 )
 from dashboards.frame import frame, instance, job, model_version
 from dashboards.panels import DATASOURCE, GREEN, RED, YELLOW, stacked, stat, time_series
-from dashboards.queries import MODEL, Query, count_in_range, mean, percentiles, quantile, recorded, total_rate
+from dashboards.queries import MODEL, Query, count, count_in_range, mean, percentiles, quantile, recorded, total_rate
 from dashboards.thresholds import CONFIDENCE, MODEL_LATENCY_SECONDS
 
 _JOBS = "api.*"
@@ -49,7 +49,7 @@ def _per_minute() -> Stat:
     return stat(
         "Predictions per minute",
         "Predictions made per minute, at the pace of the moment. A batch makes one for each of its duels.",
-        Query(f"{total_rate(MODEL_PREDICTIONS.name, MODEL)} * 60", "predictions"),
+        Query(f"{total_rate(MODEL_PREDICTIONS.name, MODEL)} * 60", "predictions", instant=True),
         unit="suffix: / min",
     ).decimals(0)
 
@@ -130,7 +130,7 @@ def _confidence() -> TimeSeries:
 def _distribution() -> heatmaps.Panel:
     """Grafana tells each bucket from the one below it where a query has the format of a heatmap."""
     matchers = f'{MODEL}, le!="+Inf"'  # the last bucket ends at 1, and no probability is above
-    buckets = f"sum by (le) (increase({MODEL_WIN_PROBABILITY.name}_bucket{{{matchers}}}[$__interval]))"
+    buckets = count(f"{MODEL_WIN_PROBABILITY.name}_bucket", matchers, "le")
     return (
         heatmaps.Panel()
         .title("Win-probability distribution")

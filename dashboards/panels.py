@@ -31,7 +31,7 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 
-from dashboards.queries import Query
+from dashboards.queries import JUDGED, Query
 
 DATASOURCE = DataSourceRef(type_val="prometheus", uid="prometheus")
 """What `docker/grafana/provisioning/datasources/prometheus.yml` sets up."""
@@ -46,8 +46,7 @@ Step: TypeAlias = tuple[float, str]
 def stat(
     title: str, description: str, *queries: Query, unit: str, no_value: str = NO_DATA, steps: Iterable[Step] = ()
 ) -> Stat:
-    """One figure for each series, in the colour of its threshold, with its history where it has one."""
-    history = BigValueGraphMode.NONE if all(query.instant for query in queries) else BigValueGraphMode.AREA
+    """One figure for each series, in the colour of its threshold."""
     return (
         Stat()
         .title(title)
@@ -59,7 +58,7 @@ def stat(
         .thresholds(thresholds(*steps))
         .color_scheme(FieldColor().mode(FieldColorModeId.THRESHOLDS))
         .color_mode(BigValueColorMode.BACKGROUND_SOLID if steps else BigValueColorMode.VALUE)
-        .graph_mode(history)
+        .graph_mode(BigValueGraphMode.NONE)
         .reduce_options(common_builders.ReduceDataOptions().values(False).calcs(["lastNotNull"]))
     )
 
@@ -74,7 +73,7 @@ def time_series(
     no_value: str = NO_DATA,
     threshold: Step | None = None,
 ) -> TimeSeries:
-    """Lines over time from 0 up; a threshold is a dashed line."""
+    """Lines over time from 0 up; a threshold is a dashed line, and so is what it is a threshold of."""
     panel = (
         TimeSeries()
         .title(title)
@@ -108,7 +107,8 @@ def time_series(
     if threshold:
         style = common_builders.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED)
         panel.thresholds(thresholds(threshold)).thresholds_style(style)
-    return panel
+    dashes = {"fill": "dash", "dash": [6, 6]}
+    return panel.override_by_regexp(f"/{JUDGED}$/", [DynamicConfigValue("custom.lineStyle", dashes)])
 
 
 def stacked(panel: TimeSeries) -> TimeSeries:

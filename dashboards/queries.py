@@ -14,6 +14,8 @@ SERVICE = 'job=~"$job", instance=~"$instance"'
 CALLERS = f'{SERVICE}, endpoint!~"/metrics|/health.*"'
 """The same, without scrapes and health checks: what the alerts judge."""
 
+JUDGED = "5 min, as the alert judges it"
+
 MODEL = f'{SERVICE}, model_version=~"$model_version"'
 """The same, of the chosen model versions."""
 
@@ -30,8 +32,8 @@ class Query:
     legend
         Names its series; ``{{label}}`` stands for the value of a label.
     instant
-        Asks for the present alone. What may fall silent needs it in a single figure: of a range, the figure would be
-        the last one that there was, however old.
+        Asks for the present alone, as a single figure must: of a range, it would be the last one that there was,
+        however old, also of a process that is gone.
     exemplar
         Asks for exemplars too.
     """
@@ -59,6 +61,15 @@ def total_rate(series: str, matchers: str, *by: str) -> str:
     return f"sum{grouping} ({rate(series, matchers)})"
 
 
+def count(series: str, matchers: str, *by: str) -> str:
+    """How much was counted in each step, everything once.
+
+    A rate over one scrape more than the step reaches the last sample of the step before; ``increase`` over the step
+    alone would guess what was counted between the two.
+    """
+    return f"{total_rate(series, matchers, *by)} * $__interval_ms / 1000"
+
+
 def share(part: str, whole: str) -> str:
     """A ratio; nothing where the whole is nothing: a comparison drops the NaN that 0 / 0 is."""
     return f"{part} / {whole} >= 0"
@@ -66,7 +77,7 @@ def share(part: str, whole: str) -> str:
 
 def recorded(rule: str, matchers: str, legend: str = "") -> Query:
     """What an alert judges: over five minutes, and over all instances whichever are chosen."""
-    return Query(f"{rule}{{{matchers}}}", f"{legend}5 min, as the alert judges it")
+    return Query(f"{rule}{{{matchers}}}", f"{legend}{JUDGED}")
 
 
 def quantile(fraction: float, histogram: MetricSpec, matchers: str) -> str:

@@ -159,7 +159,7 @@ class Server(ABC):
 
 def _until_we_end(signal_name: str, user: str | None) -> list[str]:
     """The words before a command that send it a signal when we are gone, and let another user run it."""
-    program = program_path("setpriv")
+    program = _program("setpriv")
     as_user = ["--reuid", user, "--regid", user, "--init-groups"] if user else []
     return [program, "--pdeathsig", signal_name, *as_user, "--"]
 
@@ -175,7 +175,7 @@ def _lives(process: psutil.Process) -> bool:
     return False
 
 
-def program_path(name: str, *folders: Path) -> str:
+def _program(name: str, *folders: Path) -> str:
     path = shutil.which(name, path=os.pathsep.join([*map(str, folders), os.environ["PATH"], "/usr/sbin"]))
     needs(path, f"{name} (see scripts/prepare_tests)")
     assert path
@@ -211,7 +211,7 @@ class RedisServer(Server):
     def _command(self) -> list[str]:
         settings = {"bind": "127.0.0.1", "port": str(self.port), "dir": str(self.folder), **self._settings}
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]
-        return [program_path("redis-server"), *words]
+        return [_program("redis-server"), *words]
 
     def forget(self) -> None:
         """While it does not run: let it come back empty."""
@@ -314,4 +314,4 @@ def _postgres_user() -> str | None:
 def _postgres_program(name: str) -> str:
     """Debian keeps the programs of each version in a folder of its own; the newest is taken."""
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
-    return program_path(name, *reversed(versions))
+    return _program(name, *reversed(versions))

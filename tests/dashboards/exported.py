@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 import promql_parser
-import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from api_pokemon.monitoring import metric_specs
+from api_pokemon.stack import AlertRule, alert_rules
+from api_pokemon.stack.configuration import DOCKER, read_document
 from tests.dashboards.promql import LabelsOf
 
-PROMETHEUS = Path(__file__).parents[2] / "docker/prometheus"
 TARGET = frozenset({"job", "instance"})
 """What Prometheus adds to all that it scrapes."""
 
@@ -35,23 +33,21 @@ def of_an_exposition(text: str) -> dict[str, frozenset[str]]:
 
 
 @cache
-def rules(file: str) -> tuple[dict[str, Any], ...]:
-    groups = yaml.safe_load((PROMETHEUS / file).read_text())["groups"]
-    return tuple(rule for group in groups for rule in group["rules"])
+def recorded() -> dict[str, str]:
+    """The expression of each recording rule."""
+    groups = read_document(DOCKER / "prometheus/recording_rules.yml")["groups"]
+    return {rule["record"]: rule["expr"] for group in groups for rule in group["rules"]}
 
 
 def of_prometheus(scraped: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
     """What it makes itself: of scrapes, of recording rules, of alerts."""
     known = {**scraped, "up": TARGET, "scrape_duration_seconds": TARGET}
-    for rule in rules("recording_rules.yml"):
-        known[rule["record"]] = LabelsOf(known)(promql_parser.parse(rule["expr"]))
-    alerts = [*rules("alerts.yml"), *rules("mlops_alerts.yml")]
-    known["ALERTS"] = frozenset({"alertname", "alertstate"}).union(*_labels_of_alerts(alerts, known))
+    for name, expr in recorded().items():
+        known[name] = LabelsOf(known)(promql_parser.parse(expr))
+    known["ALERTS"] = frozenset({"alertname", "alertstate"}).union(*_labels_of_alerts(alert_rules(), known))
     return known
 
 
-def _labels_of_alerts(
-    alerts: Iterable[Mapping[str, Any]], known: Mapping[str, frozenset[str]]
-) -> Iterable[frozenset[str]]:
+def _labels_of_alerts(alerts: Iterable[AlertRule], known: Mapping[str, frozenset[str]]) -> Iterable[frozenset[str]]:
     for alert in alerts:
-        yield LabelsOf(known)(promql_parser.parse(alert["expr"])) | frozenset(alert["labels"])
+        yield LabelsOf(known)(promql_parser.parse(alert.expression)) | frozenset(alert.labels)

@@ -41,7 +41,7 @@ class LabelsOf:
                 return self._aggregated(expr)
             case promql.BinaryExpr():
                 return self._combined(expr)
-            case promql.NumberLiteral():
+            case promql.NumberLiteral() | promql.StringLiteral():
                 return ANY
         raise AssertionError(f"not known here: {expr!r}")
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import promql_parser as promql
 import pytest
 
+from api_pokemon.stack import alert_rules
 from tests.dashboards.committed import (
     DASHBOARDS,
     FILES,
@@ -16,11 +17,11 @@ from tests.dashboards.committed import (
     placeholders,
     variables,
 )
-from tests.dashboards.exported import of_an_exposition, of_prometheus, of_the_service, rules
-from tests.dashboards.programs import NodeExporter
+from tests.dashboards.exported import of_an_exposition, of_prometheus, of_the_service, recorded
+from tests.dashboards.node_exporter import NodeExporter
 from tests.dashboards.promql import LabelsOf, WrongLabelError, parts, selectors
 
-DURATIONS = {"__rate_interval": "40s", "__interval": "30s", "__range": "1h"}
+DURATIONS = {"__interval_ms": "30000", "__rate_interval": "40s", "__interval": "30s", "__range": "1h"}
 ASKED = everywhere()
 PANELS = [asked for name in FILES for asked in panel_queries(name)]
 NAMES = [asked.where for asked in ASKED]
@@ -121,7 +122,7 @@ def test_nothing_divided_by_nothing_is_dropped(asked: Asked) -> None:
     expr = parsed(asked.expr)
     may_be_nan = any(
         (isinstance(part, promql.Call) and part.func.name == "histogram_quantile")
-        or (isinstance(part, promql.BinaryExpr) and str(part.op) == "/" and not _is_capacity(part.rhs))
+        or (isinstance(part, promql.BinaryExpr) and str(part.op) == "/" and not _is_never_zero(part.rhs))
         for part in parts(expr)
     )
     if may_be_nan:
@@ -129,10 +130,25 @@ def test_nothing_divided_by_nothing_is_dropped(asked: Asked) -> None:
         assert str(expr.op) == ">="
 
 
-def _is_capacity(expr: promql.Expr) -> bool:
-    """What is never 0 where it exists."""
+def _is_never_zero(expr: promql.Expr) -> bool:
+    """A number, or the size of something that exists."""
     names = {selector.name for selector in selectors(expr)}
     return names <= {"outbox_max_bytes", "node_memory_MemTotal_bytes", "node_filesystem_size_bytes"}
+
+
+def test_buckets_are_shown_as_a_heatmap_which_takes_them_apart() -> None:
+    """Each bucket contains those below it; Grafana subtracts them where the format says that they are buckets."""
+    shown = [asked for asked in PANELS if "_bucket{" in asked.expr and "histogram_quantile" not in asked.expr]
+    for asked in shown:
+        assert (asked.panel["type"], asked.target["format"], asked.target["legendFormat"]) == (
+            *("heatmap", "heatmap"),
+            "{{le}}",
+        )
+        assert asked.panel["options"]["calculate"] is False
+        (summed,) = (part for part in parts(parsed(asked.expr)) if isinstance(part, promql.AggregateExpr))
+        assert summed.modifier.labels == ["le"]
+        assert summed.expr.func.name == "rate"
+    assert [asked.panel["title"] for asked in shown] == ["Win-probability distribution"]
 
 
 def test_per_minute_is_per_minute() -> None:
@@ -147,8 +163,8 @@ def test_per_minute_is_per_minute() -> None:
 def test_what_the_alerts_leave_out_the_panels_leave_out() -> None:
     excluded = {
         matcher.value
-        for rule in rules("recording_rules.yml")
-        for selector in selectors(promql.parse(rule["expr"]))
+        for expr in recorded().values()
+        for selector in selectors(promql.parse(expr))
         for matcher in selector.matchers.matchers
         if matcher.name == "endpoint"
     }
@@ -160,7 +176,7 @@ def test_what_the_alerts_leave_out_the_panels_leave_out() -> None:
 
 
 def test_only_alerts_of_the_dashboard_are_marked() -> None:
-    components = {rule["labels"]["component"] for file in ("alerts.yml", "mlops_alerts.yml") for rule in rules(file)}
+    components = {alert.labels["component"] for alert in alert_rules()}
     marked: set[str] = set()
     for dashboard in DASHBOARDS.values():
         (alerts,) = (each for each in dashboard["annotations"]["list"] if each["name"] == "Alerts")
