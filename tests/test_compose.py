@@ -49,10 +49,12 @@ def number_of_bytes(text: str) -> int:
 
 
 def mounts() -> Iterator[tuple[str, str, str]]:
+    """(service, source, the rest) of every volume and every file that is no secret."""
     for name, service in SERVICES.items():
         for volume in service.get("volumes", []):
-            source, _, rest = volume.partition(":")
-            yield name, source, rest
+            if isinstance(volume, str):
+                source, _, rest = volume.partition(":")
+                yield name, source, rest
 
 
 def test_these_are_the_services() -> None:
@@ -200,6 +202,16 @@ def test_no_secret_is_committed() -> None:
         "DISCORD_WEBHOOK_URL_FILE": "/dev/null",
         "ALERT_WEBHOOK_URL_FILE": "/dev/null",
     }
+    given = {
+        mount["target"].rpartition("/")[2]: mount
+        for mount in SERVICES["alertmanager"]["volumes"]
+        if isinstance(mount, dict)
+    }
+    assert set(given) == {"slack_webhook_url", "discord_webhook_url", "alert_webhook_url"}
+    for name, mount in given.items():
+        assert mount["source"] == f"${{{name.upper()}_FILE:-/dev/null}}"
+        assert mount["read_only"] is True
+        assert mount["bind"] == {"create_host_path": False}
     ignored = ["git", "check-ignore", ".env", "secrets/slack_webhook_url"]
     assert subprocess.run(ignored, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split() == ignored[2:]
 
@@ -231,6 +243,7 @@ def test_prometheus_finds_all_that_it_scrapes() -> None:
     names = {name for job in jobs for found in job.get("dns_sd_configs", []) for name in found["names"]}
     assert names == {"api", "worker", "node-exporter", "alertmanager"}
     assert all("monitoring" in SERVICES[name]["networks"] for name in (*names, "prometheus"))
+    assert set(SERVICES["prometheus"]["depends_on"]) == names
 
 
 def test_the_gateway_takes_the_place_of_the_api() -> None:
