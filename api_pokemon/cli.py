@@ -48,6 +48,12 @@ COMMANDS = (
     Command(
         "jobs", "api_pokemon.jobs_command", "jobs", "Look at the jobs of the workers, ask for one, or give one up."
     ),
+    Command(
+        "drift",
+        "api_pokemon.drift_command",
+        "drift",
+        "See whether predictions still look like those that are normal, and say what is normal.",
+    ),
     Command("key", "api_pokemon.key_command", "keys", "Make API keys, and find the one for administration."),
     Command(
         "drill",

@@ -24,6 +24,10 @@ class Settings(BaseSettings):
     )
     log_keep_days: int = Field(0, ge=0, description="Remove logged predictions that are older; 0 keeps them forever.")
     log_keep_predictions: int = Field(0, ge=0, description="Remove the oldest beyond so many; 0 keeps all.")
+    drift_window_seconds: int = Field(
+        3600, ge=10, le=7 * 86_400, description="Length of the window of predictions that is checked for drift."
+    )
+    drift_check_seconds: int = Field(300, ge=5, le=86_400, description="Time between two checks for drift.")
     stream_url: str = Field(
         "",
         description="Redis that carries events to the workers, such as redis://…; empty: the worker reads the outbox.",

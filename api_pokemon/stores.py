@@ -1,14 +1,20 @@
 """Where events are kept, as the settings have it: for the API, the worker and the commands alike."""
 
+from functools import partial
+
 from api_pokemon.errors import StartError
+from api_pokemon.model.baseline import find_baseline
 from api_pokemon.model.monitored_rows import LOOKED_UP
 from api_pokemon.monitoring import OutboxFolder
 from api_pokemon.monitoring.database import connect
 from api_pokemon.monitoring.outbox_stream import OutboxStream
 from api_pokemon.monitoring.prediction_log import PredictionLog
+from api_pokemon.monitoring.profile_writing import BaselineOf
 from api_pokemon.monitoring.redis_stream import RedisStream
 from api_pokemon.settings import Settings
 from api_pokemon.startup import log_url_of
+
+_BUCKETS = (60, 30, 20, 10, 5, 2, 1)  # an hour is a number of each
 
 
 def outboxes_of(settings: Settings) -> OutboxFolder:
@@ -32,6 +38,16 @@ def log_of(settings: Settings) -> PredictionLog:
         return PredictionLog(engine, looked_up=LOOKED_UP)
     except ValueError as error:
         raise StartError(f"API_POKEMON_LOG_URL: {error}") from error
+
+
+def baselines_of(settings: Settings) -> BaselineOf:
+    """Finds the baselines of the model versions that are here."""
+    return partial(find_baseline, settings.data_dir / "models")
+
+
+def bucket_seconds_of(settings: Settings) -> int:
+    """How long the buckets are that profiles are kept in: a minute, or less for windows of a few minutes."""
+    return next(length for length in _BUCKETS if length <= max(settings.drift_window_seconds // 10, 1))
 
 
 def stream_of(settings: Settings) -> RedisStream | OutboxStream:

@@ -21,13 +21,14 @@ from api_pokemon.monitoring.consumer import Consumer, ConsumerMetrics
 from api_pokemon.monitoring.job_metrics import JobMetrics
 from api_pokemon.monitoring.job_runner import JobRunner
 from api_pokemon.monitoring.jobs import JobKind, Jobs
+from api_pokemon.monitoring.profile_writing import ProfileWriter
 from api_pokemon.routes.faults_route import faults_routes
 from api_pokemon.routes.keys import AdminKeyFile, KeyGuard, Role, read_admin_keys
 from api_pokemon.routes.problems import install_problems
 from api_pokemon.server import run
 from api_pokemon.settings import Settings
 from api_pokemon.startup import ADMIN_KEY_FILE
-from api_pokemon.stores import log_of, stream_of
+from api_pokemon.stores import baselines_of, bucket_seconds_of, log_of, stream_of
 
 JOB_KINDS = (
     JobKind(
@@ -36,6 +37,13 @@ JOB_KINDS = (
         every_seconds=3600,
         timeout_seconds=1800,
         memory_bytes=512 << 20,
+    ),
+    JobKind(
+        "profile-upkeep",
+        "api_pokemon.drift_jobs:keep_profiles",
+        every_seconds=600,
+        timeout_seconds=599,
+        memory_bytes=1 << 30,
     ),
 )
 """All that the worker does beside carrying events, by the clock or when it is asked to."""
@@ -85,7 +93,8 @@ def create_worker(settings: Settings, *, registry: CollectorRegistry | None = No
     log = log_of(settings)
     stream = stream_of(settings)
     faults = worker_faults() if settings.faults else None
-    consumer = Consumer(FaultyStream(faults, stream) if faults else stream, log)
+    profiles = ProfileWriter(baselines_of(settings), bucket_seconds=bucket_seconds_of(settings))
+    consumer = Consumer(FaultyStream(faults, stream) if faults else stream, log, also=profiles)
     ConsumerMetrics(registry, consumer)
     accountant = Accountant(registry, FaultyLog(faults, log) if faults else log, stream.outboxes)
     runner = JobRunner(Jobs(log.engine), JOB_KINDS, JobMetrics(registry, [kind.name for kind in JOB_KINDS]))

@@ -3,9 +3,10 @@
     python -m benchmarks.logging_rate                         # both
     python -m benchmarks.logging_rate --only outbox-sqlite    # or one of them
 
-Events of the service's own size wait in the outbox, or in a real Redis; then a worker's loop begins, in a process of
-its own on one core, and ends with the last of them; servers and what starts them are on another core. What counts is
-the worker's CPU time; wall time and the servers' CPU time stand beside it. Ends with status 1 where a bound is missed.
+Events of the service's own size wait in the outbox, or in a real Redis; then a worker's loop begins, with the profiles
+that it keeps, in a process of its own on one core, and ends with the last of them; servers and what starts them are on
+another core. What counts is the worker's CPU time; wall time and the servers' CPU time stand beside it. Ends with
+status 1 where a bound is missed.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import perf_counter, process_time
@@ -23,6 +25,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from api_pokemon.model.baseline import find_baseline
 from api_pokemon.model.monitored_rows import LOOKED_UP
 from api_pokemon.monitoring import OutboxFolder, OutboxStream, Stream, encode
 from api_pokemon.monitoring.consumer import Consumer
@@ -30,6 +33,7 @@ from api_pokemon.monitoring.database import connect
 from api_pokemon.monitoring.forwarder import Forwarder
 from api_pokemon.monitoring.outbox_sender import SendLimits
 from api_pokemon.monitoring.prediction_log import PredictionLog, Written
+from api_pokemon.monitoring.profile_writing import ProfileWriter
 from api_pokemon.monitoring.redis_stream import RedisStream
 from benchmarks.events import duel_predictions, renewed
 from benchmarks.load import pinned
@@ -73,9 +77,11 @@ def log_all(stream: Stream, log_url: str, count: int) -> Logged:
     log = PredictionLog(connect(log_url), looked_up=LOOKED_UP)
     log.migrate()
     logged = 0
+    profiles = ProfileWriter(partial(find_baseline, Path()))
 
     def count_logged(connection: Connection, written: Written) -> None:
         nonlocal logged
+        profiles(connection, written)
         logged += len(written.predictions)
         if logged >= count:
             consumer.stop()

@@ -1,9 +1,10 @@
 """The worker as a whole: it carries what the API accepts, shows how that goes, and waits for what is away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic, sleep
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -24,8 +25,13 @@ def settings_for(data_dir: Path, **changes: object) -> Settings:
 
 def accept(settings: Settings, number: int) -> list[str]:
     """Put predictions into an outbox as an API would, and leave it behind."""
+    return accept_all(settings, [Prediction(new_id(), "v1", 0.7, 0.001) for _ in range(number)])
+
+
+def accept_all(settings: Settings, predictions: Sequence[Prediction], **changes: str) -> list[str]:
+    """Put these predictions into an outbox, with changes to their fields."""
     folder = outboxes_of(settings)
-    predictions = [Prediction(new_id(), "v1", 0.7, 0.001) for _ in range(number)]
+    predictions = [msgspec.structs.replace(prediction, **changes) for prediction in predictions]
     with folder.claim() as claim:
         outbox = folder.open(claim.path)
         outbox.append([(prediction.prediction_id, encode(prediction)) for prediction in predictions])

@@ -3,10 +3,12 @@
 *Request* fields are what was asked, *choice* fields what the model chose and how sure it was.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 from api_pokemon.dex import Form, Language
 from api_pokemon.model.ranking import MovesFirst, OpponentAssumption, Ranking
+from api_pokemon.monitoring.profile_rows import FieldSpec, Group
 
 NO_TYPE = "none"
 
@@ -51,6 +53,16 @@ class ChoiceFields:
     moves_first: MovesFirst
     win_probability: float
     confidence: float
+
+
+def _specs(group: Group, rows: type) -> Iterator[FieldSpec]:
+    """Numbers are measured, all else is counted: texts, and what is true or false."""
+    for field in fields(rows):
+        yield FieldSpec(field.name, "number" if field.type in (int, float) else "category", group)
+
+
+MONITORED_FIELDS = (*_specs("request", RequestFields), *_specs("choice", ChoiceFields))
+"""What drift is told from."""
 
 
 def request_fields(ranking: Ranking, language: Language) -> RequestFields:

@@ -6,6 +6,7 @@
         model.onnx       the booster
         metadata.json    what it was made from, and what it can do; holds the hash of model.onnx
         rows.parquet     a sample of its monitored rows under uniform traffic
+        baseline.msgpack the profile of these rows, which drift is measured against at first
         tablebase/       the model compiled over its whole domain (absent until compiled)
 """
 
@@ -23,6 +24,7 @@ SHIPPED = Path(__file__).parent / "shipped"
 MODEL_FILE = "model.onnx"
 METADATA_FILE = "metadata.json"
 ROWS_FILE = "rows.parquet"
+BASELINE_FILE = "baseline.msgpack"
 TABLEBASE_DIR = "tablebase"
 
 DUEL_RULES = (

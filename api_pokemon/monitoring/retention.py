@@ -6,11 +6,15 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Engine, Table, case, delete, select, update
 
 from api_pokemon.monitoring.database import reading, writing
+from api_pokemon.monitoring.drift_tables import profile_horizon
+from api_pokemon.monitoring.ids import made_at_seconds
+from api_pokemon.monitoring.log_insert import insert_or_ignore
 from api_pokemon.monitoring.log_queries import first_id_at
 from api_pokemon.monitoring.log_schema import outcomes, predictions, rejected, writers
 from api_pokemon.monitoring.patient_connection import patience
 
 _COUNTING_SECONDS = 120.0
+_TICK_SECONDS = 0.001  # to which ids tell the time
 
 
 class _Removed(NamedTuple):
@@ -84,6 +88,8 @@ class Retention:
 def _remove_predictions(connection: Connection, horizon: str, batch: int) -> list[tuple[int, int]]:
     removed = _remove(connection, predictions, predictions.c.id, horizon, batch)
     rows = removed.rows
+    if rows:
+        _note_horizon(connection, made_at_seconds(str(removed.last)) + _TICK_SECONDS)
     # No outcome goes before its prediction: were the rest never removed, it would stay without it.
     bound = removed.last if len(rows) == batch else horizon
     return rows + _remove(connection, outcomes, outcomes.c.prediction_id, bound, batch).rows
@@ -97,6 +103,14 @@ def _remove(connection: Connection, table: Table, key: ColumnElement[Any], bound
     return _Removed(
         [(writer_id, sequence) for writer_id, sequence, _ in found], max((row[2] for row in found), default=None)
     )
+
+
+def _note_horizon(connection: Connection, seconds: float) -> None:
+    """From this time on, nothing was removed so far."""
+    statement = insert_or_ignore(connection, profile_horizon, "id")
+    connection.execute(statement, {"id": 1, "removed_until": seconds})
+    is_earlier = profile_horizon.c.removed_until < seconds
+    connection.execute(update(profile_horizon).where(is_earlier).values(removed_until=seconds))
 
 
 def _note(connection: Connection, rows: list[tuple[int, int]]) -> None:

@@ -50,7 +50,12 @@ def test_train_makes_a_whole_version(dex: Dex, battles_file: Path, tmp_path: Pat
     )  # fmt: skip
     assert result.exception is None, result.output
     (folder,) = models_dir.iterdir()
-    assert {path.name for path in folder.iterdir()} == {"metadata.json", "model.onnx", "rows.parquet"}
+    assert {path.name for path in folder.iterdir()} == {
+        "baseline.msgpack",
+        "metadata.json",
+        "model.onnx",
+        "rows.parquet",
+    }
     predictor = open_model(dex, folder)
     metadata = predictor.metadata
     assert (metadata.battles, metadata.hyper_parameters["seed"]) == (10_000, 3)

@@ -8,9 +8,11 @@ import pytest
 
 from api_pokemon.dex import Dex
 from api_pokemon.model import ModelPredictor, open_model
+from api_pokemon.model.baseline import baseline_of
 from api_pokemon.model.evaluation import Evaluation, evaluate
 from api_pokemon.model.features import FEATURES
-from api_pokemon.model.registry import DUEL_RULES, SHIPPED, file_sha256, shipped_version
+from api_pokemon.model.registry import BASELINE_FILE, DUEL_RULES, SHIPPED, file_sha256, shipped_version
+from api_pokemon.model.sample import load_sample
 from api_pokemon.model.truth import load_truth
 from tests.model.conftest import BATTLES, TRUTH
 
@@ -66,3 +68,8 @@ def test_its_sample_holds_rows_of_all_kinds(folder: Path) -> None:
         assert len(rows[name].unique()) == kinds
     confidence = rows["confidence"].to_numpy()
     assert 0.85 < confidence.mean() < 0.95
+
+
+def test_its_baseline_is_that_of_its_sample(folder: Path) -> None:
+    """Where this fails after a change of profiles: ``python -m tests.model.shipped_baseline``."""
+    assert (folder / BASELINE_FILE).read_bytes() == baseline_of(load_sample(folder)).encode()

@@ -111,13 +111,15 @@ def test_a_log_of_an_older_version_is_brought_forward_with_what_it_holds(engine:
     (head,) = revisions(engine)
     log.write(entries([prediction_at(0)]))
     with writing(engine) as connection:
-        connection.execute(text("DROP TABLE jobs"))
+        for table in log_schema.metadata.tables.keys() - {"writers", "predictions", "outcomes", "rejected"}:
+            connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     log.migrate()
     assert revisions(engine) == [head]
     assert len(list(log.scan())) == 1
     with reading(engine) as connection:
         assert connection.scalar(text("SELECT count(*) FROM jobs")) == 0
+        assert connection.scalars(text("SELECT model_version FROM unprofiled")).all() == ["v1"]
 
 
 def test_a_migration_that_fails_leaves_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
