@@ -41,7 +41,7 @@ class Grafana:
     """
 
     prometheus: PrometheusClient
-    scrape_seconds: int
+    scrape_seconds: float
     speedup: int
     since: float
     until: float
@@ -77,19 +77,18 @@ class Grafana:
         assert answer["status"] == "success", answer
         return answer["data"]
 
-    def _durations(self, interval: int) -> dict[str, str]:
+    def _durations(self, interval: float) -> dict[str, str]:
         rate_interval = max(interval + self.scrape_seconds, 4 * self.scrape_seconds)
-        shown = round(self.until - self.since)
         return {
-            "__interval": f"{interval}s",
-            "__interval_ms": f"{1000 * interval}",
-            "__rate_interval": f"{rate_interval}s",
-            "__range": f"{shown}s",
+            "__interval": _duration(interval),
+            "__interval_ms": f"{1000 * interval:.0f}",
+            "__rate_interval": _duration(rate_interval),
+            "__range": _duration(round(self.until - self.since)),
         }
 
-    def _interval_seconds(self, least: str) -> int:
+    def _interval_seconds(self, least: str) -> float:
         of_the_panel = seconds_of(least) / self.speedup
-        return math.ceil(max((self.until - self.since) / POINTS, of_the_panel, self.scrape_seconds))
+        return max((self.until - self.since) / POINTS, of_the_panel, self.scrape_seconds)
 
 
 def choose_all(name: str) -> dict[str, str]:
@@ -109,6 +108,10 @@ def per_bucket(series: Sequence[Series]) -> dict[float, float]:
     edges = sorted(cumulative)
     counts = np.diff([0.0, *(cumulative[edge] for edge in edges)])
     return dict(zip(edges, map(float, counts), strict=True))
+
+
+def _duration(seconds: float) -> str:
+    return f"{1000 * seconds:.0f}ms"
 
 
 def _series(samples: Sequence[Sample]) -> Series:

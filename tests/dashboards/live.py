@@ -15,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api_pokemon.routes.keys import digest_of
-from api_pokemon.stack import PrometheusClient
+from api_pokemon.stack import Pace, PrometheusClient
+from api_pokemon.stack.configuration import seconds_of
 from tests.dashboards.grafana import Grafana
 from tests.integration.deployment import API_POKEMON
 from tests.servers import RedisServer, wait_until
 from tests.stack.native_stack import NativeStack
 
 SPEEDUP = 10
-SCRAPE_SECONDS = 10 // SPEEDUP
-QUIET_SECONDS = 4.5  # a rate looks back 4
+SCRAPE_SECONDS = seconds_of(Pace(SPEEDUP).scaled("10s", "scrape_interval"))
+QUIET_SECONDS = 4 * SCRAPE_SECONDS + 0.5  # a rate looks back over four scrapes
 PANEL_MINUTE_SECONDS = 60 / SPEEDUP
 FAILING = 0.1
 
