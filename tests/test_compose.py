@@ -92,7 +92,7 @@ def test_a_service_comes_back_and_fills_no_disk(name: str) -> None:
 def test_a_service_has_limits(name: str) -> None:
     limits = SERVICES[name]["deploy"]["resources"]["limits"]
     assert 0 < float(limits["cpus"]) <= 1
-    assert 64 << 20 <= number_of_bytes(limits["memory"]) <= 1 << 30
+    assert 64 << 20 <= number_of_bytes(limits["memory"]) <= 2 << 30
     assert limits["pids"] > 0
 
 
@@ -232,7 +232,7 @@ def test_memory_suffices_for_what_is_done_in_it() -> None:
     def memory(name: str) -> int:
         return number_of_bytes(SERVICES[name]["deploy"]["resources"]["limits"]["memory"])
 
-    assert memory("worker") > max(kind.memory_bytes for kind in JOB_KINDS)
+    assert memory("worker") >= (256 << 20) + max(kind.memory_bytes for kind in JOB_KINDS)
     command = SERVICES["redis"]["command"]
     data = command[command.index("--maxmemory") + 1]
     assert memory("redis") >= 2 * number_of_bytes(data.removesuffix("b"))
