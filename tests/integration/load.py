@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from random import Random
 from threading import Thread
 from typing import NamedTuple
@@ -75,15 +76,16 @@ class Load:
             raise self._failure
 
     def wait_for(self, answers: int) -> None:
-        """Return once so many more predictions were answered; fail as soon as one is refused."""
+        """Return once so many more predictions were answered; fail as soon as one is refused, or no more are."""
         target = len(self.acknowledged) + answers
-        wait_until(lambda: self._answered() >= target, f"{answers} more answers")
+        while (answered := len(self.acknowledged)) < target:
+            wait_until(partial(self._has_more_than, answered), f"the next of {answers} more answers")
 
-    def _answered(self) -> int:
+    def _has_more_than(self, answered: int) -> bool:
         if self._failure:
             raise self._failure
         assert set(self.statuses) <= {200}
-        return len(self.acknowledged)
+        return len(self.acknowledged) > answered
 
     def _run(self) -> None:
         try:

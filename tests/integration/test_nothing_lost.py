@@ -3,6 +3,8 @@
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import zip_longest
 from pathlib import Path
 from random import Random
 
@@ -42,20 +44,34 @@ def test_nothing_is_lost_when_everything_is_killed_again_and_again(deployment: D
     assert load.cut_in_use <= KILLS * load.clients  # who connects while a process dies may be cut again
 
 
-def test_nothing_is_lost_when_something_hangs(deployment: Deployment) -> None:
-    """Each is suspended for 10 s in its turn; answers go on wherever an API process is left."""
-    with Load(deployment.ports, seed=2) as load:
-        for kind, servers in deployment.kinds.items():
-            load.wait_for(100)
-            servers[0].pause()
+def test_nothing_is_lost_when_something_hangs(tmp_path: Path) -> None:
+    """Each is suspended for 10 s in its turn, in both deployments at once; answers go on wherever an API is left."""
+    with ExitStack() as stack:
+        deployments = [stack.enter_context(start(_folder(tmp_path / name))) for name, start in DEPLOYMENTS.items()]
+        loads = [stack.enter_context(Load(deployment.ports, seed=2)) for deployment in deployments]
+        for kinds in zip_longest(*(deployment.kinds.items() for deployment in deployments)):
+            turns = [(load, *kind) for load, kind in zip(loads, kinds, strict=True) if kind]
+            for load, _, servers in turns:
+                load.wait_for(100)
+                servers[0].pause()
             end = time.monotonic() + PAUSE_SECONDS
-            if kind != "api":
-                load.wait_for(300)
+            for load, name, _ in turns:
+                if name != "api":
+                    load.wait_for(300)
             time.sleep(max(0.0, end - time.monotonic()))
-            servers[0].resume()
-        load.wait_for(100)
-    assert_nothing_is_lost(deployment, load)
-    assert load.cut == load.not_connected == 0
+            for _, _, servers in turns:
+                servers[0].resume()
+        for load in loads:
+            load.wait_for(100)
+            load.stop()
+        for deployment, load in zip(deployments, loads, strict=True):
+            assert_nothing_is_lost(deployment, load)
+            assert load.cut == load.not_connected == 0
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
 def test_nothing_is_lost_when_programs_are_stopped(deployment: Deployment) -> None:
