@@ -35,6 +35,12 @@ COMMANDS = (
         "stack",
         "Start the service with Prometheus, Alertmanager and node-exporter, natively.",
     ),
+    Command(
+        "validate",
+        "api_pokemon.stack.validate",
+        "validate",
+        "Walk through the running stack, and print what of it works, with proof.",
+    ),
     Command("serve", "api_pokemon.serve", "serve", "Answer requests from this process, without a supervisor."),
     Command(
         "worker", "api_pokemon.worker", "worker", "Carry predictions into the prediction log, and do the periodic work."

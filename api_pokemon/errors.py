@@ -20,6 +20,7 @@
     ├── InjectedFaultError     a failure that was caused on purpose
     ├── QueryError             Prometheus cannot answer what it was asked
     ├── UnreachableError       no service answers where one was expected
+    ├── UnmetError             what answers does not do what the acceptance walk of the stack asks of it
     └── StartError             the service cannot start: a port, a folder, a setting
 """
 
@@ -115,6 +116,10 @@ class QueryError(ApiPokemonError):
 
 class UnreachableError(ApiPokemonError):
     """No service answers where one was expected."""
+
+
+class UnmetError(ApiPokemonError):
+    """A running stack does not do what its acceptance walk asks of it."""
 
 
 class StartError(ApiPokemonError):

@@ -162,6 +162,26 @@ class PrometheusClient:
             for target in self._ask("targets", {"state": "active"})["activeTargets"]
         ]
 
+    def families(self, job: str) -> set[str]:
+        """The names of the metrics that the targets of a job have shown; those of counters without their ``_total``."""
+        told = self._ask("targets/metadata", {"match_target": f'{{job="{job}"}}'})
+        return {family["metric"].removesuffix("_total") for family in told}
+
+    def alertmanagers(self) -> list[str]:
+        """The URLs that it tells of alerts."""
+        return [told["url"] for told in self._ask("alertmanagers")["activeAlertmanagers"]]
+
+    def formatted(self, expression: str) -> str:
+        """The same expression as Prometheus would write it, so that two can be compared.
+
+        Raises
+        ------
+        QueryError
+            It is none.
+        """
+        text: str = self._ask("format_query", {"query": expression})
+        return text
+
     def rules(self) -> list[Rule]:
         """All rules, in the order of their evaluation."""
         return [

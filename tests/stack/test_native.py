@@ -3,24 +3,16 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import httpx
 import psutil
-import pytest
 
 from api_pokemon.errors import UnreachableError
 from api_pokemon.stack import Delivery, DeliveryReceiver, PrometheusClient, alert_rules, running_stack
 from tests.servers import wait_until
 from tests.stack.native_stack import NativeStack, needs_programs
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NativeStack]:
-    with NativeStack(tmp_path_factory.mktemp("stack")) as stack:
-        yield stack
 
 
 def deliveries(stack: NativeStack, alert: str) -> list[Delivery]:
