@@ -22,6 +22,8 @@ TITLES = {
 }
 """Every dashboard by its uid."""
 
+_OF_THE_API = {"api-performance", "model-performance"}
+
 Part: TypeAlias = Row | Builder[models.Panel]
 
 
@@ -52,7 +54,7 @@ def frame(
         .refresh("10s")
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .variables(list(variables))
-        .links([_link(other) for other in TITLES if other != uid])
+        .links([_link(uid, other) for other in TITLES if other != uid])
         .annotations([_alerts(components), _deployments()])
     )
     for part in parts:
@@ -152,12 +154,13 @@ def _deployments() -> _Built:
     )
 
 
-def _link(uid: str) -> DashboardLink:
+def _link(here: str, uid: str) -> DashboardLink:
+    """What is chosen goes along where it means the same: a worker chosen here is no API that is down there."""
     return (
         DashboardLink(TITLES[uid])
         .type(models.DashboardLinkType.LINK)
         .icon("dashboard")
         .url(f"/d/{uid}")
-        .include_vars(True)
+        .include_vars({here, uid} <= _OF_THE_API)
         .keep_time(True)
     )

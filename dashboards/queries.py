@@ -57,8 +57,8 @@ def total_rate(series: str, matchers: str, *by: str) -> str:
     >>> total_rate("jobs_total", 'job="a"', "state")
     'sum by (state) (rate(jobs_total{job="a"}[$__rate_interval]))'
     """
-    grouping = f" by ({', '.join(by)})" if by else ""
-    return f"sum{grouping} ({rate(series, matchers)})"
+    grouping = f" by ({', '.join(by)}) " if by else ""
+    return f"sum{grouping}({rate(series, matchers)})"
 
 
 def count(series: str, matchers: str, *by: str) -> str:

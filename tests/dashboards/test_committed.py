@@ -66,7 +66,15 @@ def test_links_lead_to_the_other_dashboards(name: str) -> None:
     assert DASHBOARDS[name]["uid"] == UIDS[name]
     urls = {link["title"]: link["url"] for link in DASHBOARDS[name]["links"]}
     assert urls == {DASHBOARDS[other]["title"]: f"/d/{uid}" for other, uid in UIDS.items() if other != name}
-    assert all(link["keepTime"] and link["includeVars"] for link in DASHBOARDS[name]["links"])
+    assert all(link["keepTime"] for link in DASHBOARDS[name]["links"])
+
+
+def test_a_worker_that_is_chosen_does_not_become_an_api_that_is_down() -> None:
+    """Links take along what is chosen only where the variables mean the same."""
+    jobs = {uid: variables(name)["job"]["allValue"] for name, uid in UIDS.items()}
+    for name, uid in UIDS.items():
+        for link in DASHBOARDS[name]["links"]:
+            assert link["includeVars"] == (jobs[uid] == jobs[link["url"].removeprefix("/d/")])
 
 
 @pytest.mark.parametrize(
