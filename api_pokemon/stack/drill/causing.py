@@ -17,7 +17,7 @@ from api_pokemon.stack.drill.recipes import (
     ThresholdLowered,
     Way,
 )
-from api_pokemon.stack.drill.site import Site
+from api_pokemon.stack.drill.site import Native, Site
 from api_pokemon.stack.drill.watchdog import Undone, lower_threshold, stop_process
 
 LEASE_SECONDS = 12.0
@@ -40,8 +40,17 @@ _BATCHES_AT_ONCE = 10
 _MOST_BATCHES = 800
 
 
-class Caused(Protocol):
-    """Something that goes wrong just now."""
+class Trouble(Protocol):
+    """Something that goes wrong from its beginning to its end."""
+
+    def begin(self) -> None:
+        """Cause it.
+
+        Raises
+        ------
+        ImpossibleFaultError, UnreachableError
+            It cannot be caused here; somebody does not answer.
+        """
 
     def keep(self) -> None:
         """Called again and again while it shall last."""
@@ -56,76 +65,91 @@ class _Fault:
         self._process: Process = process
         self._fault = fault
         self._level = level
-        self._renew()
+        self._renew_at = 0.0
+
+    def begin(self) -> None:
+        self._site.cause(self._process, self._fault, seconds=LEASE_SECONDS, level=self._level)
+        self._renew_at = monotonic() + _RENEW_SECONDS
 
     def keep(self) -> None:
         if monotonic() >= self._renew_at:
-            self._renew()
+            self.begin()
 
     def end(self) -> None:
         self._site.lift(self._process, self._fault)
 
-    def _renew(self) -> None:
-        self._site.cause(self._process, self._fault, seconds=LEASE_SECONDS, level=self._level)
-        self._renew_at = monotonic() + _RENEW_SECONDS
 
-
-class _Outbox:
+class _FullOutbox:
     """Filled by batches up to a share of what it may hold; drained again once somebody logs."""
 
     def __init__(self, site: Site) -> None:
-        most = site.sample("outbox_max_bytes")
+        self._site = site
+        self._goal = 0.0
+        self._batches = 0
+
+    def begin(self) -> None:
+        self._site.predict_batch(1)  # an outbox shows its size once it holds something
+        most = self._site.sample("outbox_max_bytes")
         self._goal = _OUTBOX_SHARE * most
-        if self._goal - site.sample("outbox_bytes") > _MOST_OUTBOX_BYTES:
+        if self._goal - self._site.sample("outbox_bytes") > _MOST_OUTBOX_BYTES:
             raise ImpossibleFaultError(
                 f"an outbox of {most:,.0f} bytes would take too many predictions to fill, which stay in the log"
             )
-        self._site = site
-        self._batches = 0
 
     def keep(self) -> None:
         for _ in range(_BATCHES_AT_ONCE):
             if self._batches >= _MOST_BATCHES or self._site.sample("outbox_bytes") >= self._goal:
                 return
             self._batches += 1
-            try:
-                self._site.predict_batch(_BATCH)
-            except ImpossibleFaultError:  # refused, since it is full
-                return
+            self._site.predict_batch(_BATCH)
 
     def end(self) -> None: ...
 
 
 class _Watched:
-    def __init__(self, undone: Undone) -> None:
-        self._undone = undone
+    """What a watchdog does and undoes."""
+
+    def __init__(self, do: Callable[[], Undone]) -> None:
+        self._do = do
+        self._undone: Undone | None = None
+
+    def begin(self) -> None:
+        self._undone = self._do()
 
     def keep(self) -> None: ...
 
     def end(self) -> None:
-        self._undone.undo()
+        if self._undone:
+            self._undone.undo()
 
 
-def _cause(site: Site, cause: Cause) -> Caused:
+def _trouble(site: Site, cause: Cause) -> Trouble:
     match cause:
         case FaultOn(process, fault, level):
             return _Fault(site, process, fault, level)
         case MemoryFilled():
-            limit = site.sample("system_memory_usage_bytes") + site.sample("system_memory_available_bytes")
-            return _Fault(site, "api", "memory-pressure", max(_MEMORY_SHARE, 1 - _MEMORY_LEFT_BYTES / limit))
+            return _Fault(site, "api", "memory-pressure", _memory_level(site))
         case OutboxFilled():
-            return _Outbox(site)
+            return _FullOutbox(site)
         case ProcessStopped(process):
-            running, _ = site.need_native()
-            return _Watched(stop_process(running.process("serve" if process == "api" else process)))
+            name = "serve" if process == "api" else process
+            return _Watched(lambda: stop_process(site.need_native().running.process(name)))
         case ThresholdLowered(alert):
-            running, rules = site.need_native()
-            file = next(rule.file for rule in alert_rules() if rule.name == alert)
-            return _Watched(lower_threshold(rules / file, alert, running.process("prometheus")))
+            return _Watched(lambda: _lower(site.need_native(), alert))
+
+
+def _memory_level(site: Site) -> float:
+    limit_bytes = site.sample("system_memory_usage_bytes") + site.sample("system_memory_available_bytes")
+    return max(_MEMORY_SHARE, 1 - _MEMORY_LEFT_BYTES / limit_bytes)
+
+
+def _lower(native: Native, alert: str) -> Undone:
+    file = next(rule.file for rule in alert_rules() if rule.name == alert)
+    return lower_threshold(native.rules_folder / file, alert, native.running.process("prometheus"))
 
 
 class _Use(NamedTuple):
-    caused: Caused
+    trouble: Trouble
     users: set[str]
 
 
@@ -177,7 +201,7 @@ class Causes:
         """Let go on what is on."""
         for use in self._uses.values():
             with suppress(ImpossibleFaultError, UnreachableError):  # what is not kept up does not fire, and is told so
-                use.caused.keep()
+                use.trouble.keep()
 
     def end(self, alert: str) -> None:
         """Undo what no other alert needs."""
@@ -185,19 +209,21 @@ class Causes:
             use.users.discard(alert)
             if not use.users:
                 del self._uses[cause]
-                self._undo(cause, use.caused)
+                self._undo(cause, use.trouble)
 
-    def lasts(self, alert_ways: Way) -> bool:
-        """Whether anything of a way is still on, since another alert needs it."""
-        return any(cause in self._uses for cause in alert_ways.causes)
+    def last(self, way: Way) -> bool:
+        """Whether any of a way's causes is still on, since another alert needs it."""
+        return any(cause in self._uses for cause in way.causes)
 
     def _use(self, alert: str, cause: Cause) -> None:
         if cause not in self._uses:
-            self._uses[cause] = _Use(_cause(self._site, cause), set())
+            trouble = _trouble(self._site, cause)
+            trouble.begin()
+            self._uses[cause] = _Use(trouble, set())
         self._uses[cause].users.add(alert)
 
-    def _undo(self, cause: Cause, caused: Caused) -> None:
+    def _undo(self, cause: Cause, trouble: Trouble) -> None:
         try:
-            caused.end()
+            trouble.end()
         except (ImpossibleFaultError, UnreachableError) as error:
             self._tell(f"{cause} could not be undone ({error}); it ends by itself within {LEASE_SECONDS:g} s.")

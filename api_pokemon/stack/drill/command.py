@@ -18,10 +18,10 @@ from api_pokemon.stack.deliveries import Delivery
 from api_pokemon.stack.drill.causing import Causes
 from api_pokemon.stack.drill.drilling import Drilling, Result
 from api_pokemon.stack.drill.recipes import RECIPES, FaultOn, Recipe
-from api_pokemon.stack.drill.site import Site, Urls
+from api_pokemon.stack.drill.site import Native, Site, Urls
 from api_pokemon.stack.drill.traffic import Traffic
 from api_pokemon.stack.prometheus import PrometheusClient
-from api_pokemon.stack.running import RunningStack, need_running_stack, running_stack
+from api_pokemon.stack.running import RunningStack, need_running_stack
 from api_pokemon.startup import ADMIN_KEY_FILE, read_settings
 
 _EXIT_INTERRUPTED = 130
@@ -58,7 +58,8 @@ def drill(
 
     Nothing stays broken, whatever ends the drill: faults end by themselves, and what was stopped goes on. Exit status
     1 where an alert did not fire, was not delivered or did not end. The admin key is that of the data folder, or
-    `API_POKEMON_KEY`.
+    `API_POKEMON_KEY`. With the URLs of all four, another stack is drilled: what takes its processes or files is then
+    not possible, and told so.
 
     Examples: api-pokemon drill HighErrorRate APIDown; api-pokemon drill --all --json
     """
@@ -69,7 +70,7 @@ def drill(
     recipes = _chosen(alerts or [], all_alerts=all_alerts)
     settings = read_settings()
     given = {"api": api, "worker": worker, "prometheus": prometheus, "deliveries": deliveries}
-    stack = running_stack(settings.data_dir) if all(given.values()) else need_running_stack(settings.data_dir)
+    stack = None if all(given.values()) else need_running_stack(settings.data_dir)
     urls = Urls(*(url or getattr(stack, name) for name, url in given.items()))
     limit_seconds = limit_seconds or _LIMIT_AT_ANY_SPEED_SECONDS + _LIMIT_SECONDS / (stack.speedup if stack else 1)
     results, others, interrupted = _drill(recipes, settings, urls, stack, limit_seconds)
@@ -98,11 +99,12 @@ def _drill(
     recipes: Sequence[Recipe], settings: Settings, urls: Urls, stack: RunningStack | None, limit_seconds: float
 ) -> tuple[list[Result], list[str], bool]:
     key = _admin_key(settings)
+    native = Native(stack, settings.data_dir / "stack" / "prometheus") if stack else None
     progress = Console(stderr=True, highlight=False)
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     interrupted = False
     with (
-        Site(urls, key, stack, settings.data_dir / "stack" / "prometheus") as site,
+        Site(urls, key, native) as site,
         PrometheusClient(urls.prometheus) as client,
     ):
         _ensure_allowed(site, recipes)

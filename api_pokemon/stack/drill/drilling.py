@@ -6,7 +6,7 @@ from enum import Enum
 from time import monotonic, sleep
 from typing import NamedTuple
 
-from api_pokemon.errors import ImpossibleFaultError
+from api_pokemon.errors import ImpossibleFaultError, UnreachableError
 from api_pokemon.stack.deliveries import Delivery
 from api_pokemon.stack.drill.causing import Causes
 from api_pokemon.stack.drill.recipes import Recipe, Way
@@ -130,6 +130,7 @@ class Drilling:
         self._states: dict[str, str] = {}
         self._told: dict[tuple[object, ...], str] = {}
         self._others: set[str] = set()
+        self._is_blind = False
 
     def run(self) -> None:
         """Drill until all are over or have failed."""
@@ -138,7 +139,7 @@ class Drilling:
         self._refuse_unknown()
         while any(case.phase.is_open for case in self._cases):
             self._causes.keep()
-            self._look()
+            self._try_to_look()
             for case in self._cases:
                 if case.phase.is_open:
                     self._advance(case)
@@ -159,11 +160,23 @@ class Drilling:
             if case.alert not in known:
                 self._fail(case, "Prometheus has no such rule")
 
+    def _try_to_look(self) -> None:
+        """What cannot be asked for a while is asked again; alerts that wait too long for it fail by their limit."""
+        try:
+            self._look()
+        except UnreachableError as error:
+            if not self._is_blind:
+                self._tell(str(error))
+            self._is_blind = True
+        else:
+            self._is_blind = False
+
     def _look(self) -> None:
-        self._states = {}
+        states: dict[str, str] = {}
         for alert in self._prometheus.alerts():
-            if self._states.get(alert.name) != "firing":
-                self._states[alert.name] = alert.state
+            if states.get(alert.name) != "firing":
+                states[alert.name] = alert.state
+        self._states = states
         self._hear()
         drilled = {case.alert for case in self._cases}
         self._others |= {name for name, state in self._states.items() if state == "firing"} - drilled
@@ -194,7 +207,7 @@ class Drilling:
                 case.seconds["delivered"] = monotonic() - case.began
                 self._causes.end(case.alert)
                 self._move(case, _Phase.RESOLVES)
-            case _Phase.RESOLVES if case.way and self._causes.lasts(case.way):
+            case _Phase.RESOLVES if case.way and self._causes.last(case.way):
                 case.since = monotonic()  # another alert still needs what caused this one
             case _Phase.RESOLVES if case.alert not in self._states and self._was_delivered(case, "resolved"):
                 self._move(case, _Phase.OVER, "resolved", case.since)

@@ -22,6 +22,13 @@ class Urls(NamedTuple):
     deliveries: str
 
 
+class Native(NamedTuple):
+    """A stack of `make stack` on this machine, and the folder of the rules that its Prometheus reads."""
+
+    running: RunningStack
+    rules_folder: Path
+
+
 class Site:
     """The service of a stack, from outside; also a context manager.
 
@@ -31,21 +38,14 @@ class Site:
         Where it answers.
     admin_key
         Of the API and the worker, where they do not have two.
-    running
+    native
         The stack, if it runs natively on this machine: only then are there processes to stop, and rules to change.
-    rules_folder
-        Where its Prometheus reads its rules.
     """
 
-    def __init__(
-        self, urls: Urls, admin_key: str, running: RunningStack | None = None, rules_folder: Path | None = None
-    ) -> None:
+    def __init__(self, urls: Urls, admin_key: str, native: Native | None = None) -> None:
         self.urls = urls
-        self.running = running
-        self.rules_folder = rules_folder
-        self._client = httpx.Client(
-            headers={"X-API-Key": admin_key}, timeout=_TIMEOUT_SECONDS, trust_env=False, limits=httpx.Limits()
-        )
+        self._native = native
+        self._client = httpx.Client(headers={"X-API-Key": admin_key}, timeout=_TIMEOUT_SECONDS, trust_env=False)
 
     def __enter__(self) -> "Site":
         return self
@@ -53,17 +53,17 @@ class Site:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def need_native(self) -> tuple[RunningStack, Path]:
-        """The running stack and the folder of its rules.
+    def need_native(self) -> Native:
+        """What can be had on the stack's own machine alone.
 
         Raises
         ------
         ImpossibleFaultError
-            It does not run on this machine without containers.
+            It does not run here, or in containers.
         """
-        if self.running is None or self.rules_folder is None:
+        if self._native is None:
             raise ImpossibleFaultError("only for a stack of `make stack`, on its own machine")
-        return self.running, self.rules_folder
+        return self._native
 
     def faults(self, process: Process) -> list[dict[str, Any]]:
         """What can be caused in a process, and what is on."""

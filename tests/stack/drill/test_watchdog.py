@@ -90,7 +90,7 @@ def test_all_is_undone_when_the_drill_is_killed(process: "subprocess.Popen[str]"
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "done\n"
-        assert is_stopped(process)
+        wait_until(lambda: is_stopped(process), "it is stopped")
         assert rules.read_text() != RULES
         holder.kill()
     wait_until(lambda: not is_stopped(process) and rules.read_text() == RULES, "all is as before")
