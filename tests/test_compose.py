@@ -11,6 +11,7 @@ import yaml
 
 from api_pokemon.cli import COMMANDS
 from api_pokemon.settings import Settings
+from api_pokemon.stack import alert_rules
 from api_pokemon.worker import JOB_KINDS
 
 ROOT = Path(__file__).parents[1]
@@ -233,6 +234,10 @@ def test_memory_suffices_for_what_is_done_in_it() -> None:
         return number_of_bytes(SERVICES[name]["deploy"]["resources"]["limits"]["memory"])
 
     assert memory("worker") >= (256 << 20) + max(kind.memory_bytes for kind in JOB_KINDS)
+    (low,) = (rule.expression for rule in alert_rules() if rule.name == "LowMemoryAvailable")
+    mebibytes = re.fullmatch(r".* < (\d+) \* 1024 \* 1024", low)
+    assert mebibytes
+    assert memory("api") >= 2 * int(mebibytes[1]) << 20, "an alert would fire for ever"
     command = SERVICES["redis"]["command"]
     data = command[command.index("--maxmemory") + 1]
     assert memory("redis") >= 2 * number_of_bytes(data.removesuffix("b"))
