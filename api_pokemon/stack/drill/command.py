@@ -20,6 +20,7 @@ from api_pokemon.stack.drill.drilling import Drilling, Result
 from api_pokemon.stack.drill.recipes import RECIPES, FaultOn, Recipe
 from api_pokemon.stack.drill.site import Native, Site, Urls
 from api_pokemon.stack.drill.traffic import Traffic
+from api_pokemon.stack.drill.watching import Watching
 from api_pokemon.stack.prometheus import PrometheusClient
 from api_pokemon.stack.running import RunningStack, need_running_stack
 from api_pokemon.startup import ADMIN_KEY_FILE, read_settings
@@ -112,8 +113,7 @@ def _drill(
             drilling = Drilling(
                 recipes,
                 causes,
-                client,
-                lambda: read_deliveries(urls.deliveries),
+                Watching(client, lambda: read_deliveries(urls.deliveries)),
                 limit_seconds=limit_seconds,
                 tell=progress.print,
             )

@@ -1,16 +1,15 @@
 """Takes alerts through their drill: caused, fired, delivered, over, and told to be over."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic, sleep
 from typing import NamedTuple
 
 from api_pokemon.errors import ImpossibleFaultError, UnreachableError
-from api_pokemon.stack.deliveries import Delivery
 from api_pokemon.stack.drill.causing import Causes
 from api_pokemon.stack.drill.recipes import Recipe, Way
-from api_pokemon.stack.prometheus import PrometheusClient
+from api_pokemon.stack.drill.watching import Watching
 
 _LOOK_SECONDS = 0.3
 _SIGN_OF_LIFE_SECONDS = 30.0
@@ -61,13 +60,13 @@ class _Phase(Enum):
 
 @dataclass(slots=True)
 class _Case:
-    """An alert on its way. `since` is when the phase began, `seen` how many deliveries had come by then."""
+    """An alert on its way. `since` is when the phase began, `heard` how many deliveries had come by then."""
 
     recipe: Recipe
     phase: _Phase = _Phase.WAITS
     since: float = 0.0
     began: float = 0.0
-    seen: int = 0
+    heard: int = 0
     way: Way | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     problem: str = ""
@@ -97,10 +96,8 @@ class Drilling:
         Of the alerts.
     causes
         Causes them; whoever leaves its context undoes all that is left.
-    prometheus
-        Tells what fires.
-    deliveries
-        Tells all that was delivered so far, in order.
+    watching
+        Tells what fires, and what is delivered.
     limit_seconds
         How long an alert may take to fire, to be delivered, and to be told over; each.
     tell
@@ -111,35 +108,26 @@ class Drilling:
         self,
         recipes: Iterable[Recipe],
         causes: Causes,
-        prometheus: PrometheusClient,
-        deliveries: Callable[[], Sequence[Delivery]],
+        watching: Watching,
         *,
         limit_seconds: float,
         tell: Callable[[str], None],
     ) -> None:
         self._cases = [_Case(recipe) for recipe in recipes]
         self._causes = causes
-        self._prometheus = prometheus
-        self._deliveries = deliveries
+        self._watching = watching
         self._limit_seconds = limit_seconds
         self._tell_line = tell
         self._began = monotonic()
         self._told_at = 0.0
-        self._known: set[tuple[object, ...]] = set()
-        self._came: list[Delivery] = []
-        self._states: dict[str, str] = {}
-        self._told: dict[tuple[object, ...], str] = {}
-        self._others: set[str] = set()
         self._is_blind = False
 
     def run(self) -> None:
         """Drill until all are over or have failed."""
-        self._hear()
-        self._came.clear()
         self._refuse_unknown()
         while any(case.phase.is_open for case in self._cases):
             self._causes.keep()
-            self._try_to_look()
+            self._look()
             for case in self._cases:
                 if case.phase.is_open:
                     self._advance(case)
@@ -152,18 +140,18 @@ class Drilling:
 
     def also_fired(self) -> list[str]:
         """Alerts that fired meanwhile and are not drilled."""
-        return sorted(self._others)
+        return sorted(self._watching.fired - {case.alert for case in self._cases})
 
     def _refuse_unknown(self) -> None:
-        known = {rule.name for rule in self._prometheus.rules() if rule.kind == "alerting"}
+        known = self._watching.rules()
         for case in self._cases:
             if case.alert not in known:
                 self._fail(case, "Prometheus has no such rule")
 
-    def _try_to_look(self) -> None:
+    def _look(self) -> None:
         """What cannot be asked for a while is asked again; alerts that wait too long for it fail by their limit."""
         try:
-            self._look()
+            self._watching.look()
         except UnreachableError as error:
             if not self._is_blind:
                 self._tell(str(error))
@@ -171,37 +159,11 @@ class Drilling:
         else:
             self._is_blind = False
 
-    def _look(self) -> None:
-        states: dict[str, str] = {}
-        for alert in self._prometheus.alerts():
-            if states.get(alert.name) != "firing":
-                states[alert.name] = alert.state
-        self._states = states
-        self._hear()
-        drilled = {case.alert for case in self._cases}
-        self._others |= {name for name, state in self._states.items() if state == "firing"} - drilled
-
-    def _hear(self) -> None:
-        for delivery in self._deliveries():
-            key = (delivery.alert, *sorted(delivery.labels.items()))
-            if (*key, delivery.status, delivery.received_at_seconds) not in self._known:
-                self._known.add((*key, delivery.status, delivery.received_at_seconds))
-                self._told[key] = delivery.status
-                self._came.append(delivery)
-
-    def _unrest(self, alert: str) -> str:
-        """Why an alert cannot be caused now: Alertmanager would not tell again what it has told already."""
-        if alert in self._states:
-            return f"is {self._states[alert]} without having been caused"
-        if any(status == "firing" for (name, *_), status in self._told.items() if name == alert):
-            return "was told as firing before, and not yet as over"
-        return ""
-
     def _advance(self, case: _Case) -> None:
         match case.phase:
             case _Phase.WAITS:
                 self._begin(case)
-            case _Phase.CAUSED if self._states.get(case.alert) == "firing":
+            case _Phase.CAUSED if self._watching.state(case.alert) == "firing":
                 self._move(case, _Phase.FIRES, "fired", case.began)
             case _Phase.FIRES if self._was_delivered(case, "firing"):
                 case.seconds["delivered"] = monotonic() - case.began
@@ -209,7 +171,7 @@ class Drilling:
                 self._move(case, _Phase.RESOLVES)
             case _Phase.RESOLVES if case.way and self._causes.last(case.way):
                 case.since = monotonic()  # another alert still needs what caused this one
-            case _Phase.RESOLVES if case.alert not in self._states and self._was_delivered(case, "resolved"):
+            case _Phase.RESOLVES if not self._watching.state(case.alert) and self._was_delivered(case, "resolved"):
                 self._move(case, _Phase.OVER, "resolved", case.since)
             case _:
                 if monotonic() - case.since > self._limit_seconds:
@@ -225,7 +187,7 @@ class Drilling:
             case.since = monotonic()
             return
         case.since = case.since or monotonic()
-        if unrest := self._unrest(case.alert):
+        if unrest := self._watching.unrest(case.alert):
             if monotonic() - case.since > self._limit_seconds:
                 self._fail(case, unrest)
             return
@@ -238,13 +200,13 @@ class Drilling:
         self._move(case, _Phase.CAUSED)
 
     def _was_delivered(self, case: _Case, status: str) -> bool:
-        return any(delivery.alert == case.alert and delivery.status == status for delivery in self._came[case.seen :])
+        return self._watching.was_delivered(case.alert, status, after=case.heard)
 
     def _move(self, case: _Case, phase: _Phase, measured: str = "", since: float = 0.0) -> None:
         if measured:
             case.seconds[measured] = monotonic() - since
         if phase in (_Phase.CAUSED, _Phase.RESOLVES):
-            case.seen = len(self._came)
+            case.heard = self._watching.heard
         case.phase, case.since = phase, monotonic()
         self._tell(f"{case.alert} {phase.value}")
 
@@ -256,9 +218,9 @@ class Drilling:
 
     def _give_a_sign_of_life(self) -> None:
         if monotonic() - self._told_at > _SIGN_OF_LIFE_SECONDS:
-            under_way = [f"{case.alert} {case.phase.value}" for case in self._cases if case.phase.is_under_way]
-            waiting = sum(case.phase is _Phase.WAITS for case in self._cases)
-            self._tell(f"{', '.join(under_way) or 'nothing yet'}; {waiting} wait for their turn")
+            alerts = {phase: [case.alert for case in self._cases if case.phase is phase] for phase in _Phase}
+            here = (f"{phase.name.lower()}: {', '.join(alerts[phase])}" for phase in _Phase if alerts[phase])
+            self._tell("; ".join(here))
 
     def _tell(self, words: str) -> None:
         self._told_at = monotonic()
