@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -102,12 +102,8 @@ def stack(
         )
     ports = Ports(prometheus_port, alertmanager_port, node_exporter_port, deliveries_port)
     needed = programs.find_programs()
-    _ensure_free(ports)
     folder = settings.data_dir.absolute() / "stack"
-    with (
-        open_listeners(settings) as listeners,
-        DeliveryReceiver(ports.deliveries, _tell) as receiver,
-    ):
+    with open_listeners(settings) as listeners, _receiver(ports) as receiver:
         running = _running(listeners, ports, speedup)
         beside = _programs(needed, folder, running, ports, _secrets(folder, secrets, receiver.url))
         with announced(running, settings.data_dir):
@@ -120,10 +116,12 @@ def _tell(delivery: Delivery) -> None:
     print(delivery, flush=True)
 
 
-def _ensure_free(ports: Ports) -> None:
-    """Say so in one line where a port is taken, before anything is started."""
-    for name, port in ports._asdict().items():
-        listen("127.0.0.1", port, f"--{name.replace('_', '-')}-port").close()
+def _receiver(ports: Ports) -> DeliveryReceiver:
+    """Say so in one line where a port is taken, also by another of ours, before anything is started."""
+    with ExitStack() as sockets:
+        for name, port in ports._asdict().items():
+            sockets.enter_context(listen("127.0.0.1", port, f"--{name.replace('_', '-')}-port"))
+    return DeliveryReceiver(ports.deliveries, _tell)
 
 
 def _running(listeners: Mapping[str, socket.socket], ports: Ports, speedup: float) -> RunningStack:
@@ -147,6 +145,8 @@ def _secrets(folder: Path, given: Path | None, webhook_url: str) -> Path:
 def _programs(
     needed: programs.Programs, folder: Path, running: RunningStack, ports: Ports, secrets: Path
 ) -> list[Program]:
+    for log in folder.glob("*.log"):  # of the run before
+        log.unlink()
     pace = Pace(running.speedup)
     addresses = {
         "api": running.api,

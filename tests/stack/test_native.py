@@ -11,7 +11,7 @@ import psutil
 
 from api_pokemon.errors import UnreachableError
 from api_pokemon.stack import Delivery, DeliveryReceiver, PrometheusClient, alert_rules, running_stack
-from tests.servers import wait_until
+from tests.servers import free_port, wait_until
 from tests.stack.native_stack import NativeStack, needs_programs
 
 
@@ -98,12 +98,40 @@ def test_its_programs_end_with_it_even_if_it_is_killed(tmp_path: Path) -> None:
 def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
     needs_programs()
     with DeliveryReceiver(0) as taken:
-        told = refusal("--alertmanager-port", str(taken.port), API_POKEMON_DATA_DIR=str(tmp_path))
+        ports = ("--prometheus-port", str(free_port()), "--alertmanager-port", str(taken.port))
+        told = refusal(*ports, **settings(tmp_path))
     assert told == (
         f"api-pokemon: Port {taken.port} on 127.0.0.1 is taken by another program. "
         "Stop that one, or set --alertmanager-port to a free port."
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_programs_cannot_share_a_port(tmp_path: Path) -> None:
+    needs_programs()
+    port = free_port()
+    told = refusal("--prometheus-port", str(port), "--alertmanager-port", str(port), **settings(tmp_path))
+    assert f"Port {port} on 127.0.0.1 is taken" in told
+    assert "--alertmanager-port" in told
+
+
+def test_a_secret_that_is_no_url_stops_the_start_and_is_named(tmp_path: Path) -> None:
+    (tmp_path / "slack_webhook_url").write_text("hooks.example/t0p")
+    stack = NativeStack(tmp_path / "stack", options=("--secrets", str(tmp_path)))
+    stack.launch()
+    wait_until(lambda: not stack.is_running, "it gives up")
+    assert stack.stop() is None
+    assert (
+        "alertmanager ended with exit status 78 before it was ready; stopping\n  alertmanager/start: " in stack.output
+    )
+    assert "slack_webhook_url holds no URL that begins with https://" in stack.output
+    assert "t0p" not in stack.output
+
+
+def settings(folder: Path) -> dict[str, str]:
+    """Of a service that gets in nobody's way."""
+    ports = {name: str(free_port()) for name in ("API_POKEMON_PORT", "API_POKEMON_WORKER_PORT")}
+    return {"API_POKEMON_DATA_DIR": str(folder), **ports}
 
 
 def test_a_speedup_below_one_is_refused() -> None:
