@@ -13,9 +13,11 @@ INSTALL := $(PIP) install --progress-bar off --require-hashes --no-deps --requir
 INSTALL_PROJECT := $(PIP) install --quiet --no-build-isolation --no-deps --editable .
 
 # One environment for everything. Each set of locked requirements contains the one before it:
-# api (answers requests) < train (simulates and trains) < dev (tests and linters).
+# api (answers requests) < reports (writes drift reports) < dev (tests and linters), and
+# api < train (simulates and trains) < dev.
 # A stamp file per set remembers that it is installed.
 API := $(VENV)/installed-api
+REPORTS := $(VENV)/installed-reports
 TRAIN := $(VENV)/installed-train
 DEV := $(VENV)/installed-dev
 
@@ -58,6 +60,9 @@ format: $(DEV) ## Format the code, repair what can be repaired
 .PHONY: simulator
 simulator: $(SHOWDOWN)/node_modules/.package-lock.json ## Install the battle simulator (Node comes from PyPI)
 
+.PHONY: reports-env
+reports-env: $(REPORTS) ## Install what drift reports need
+
 .PHONY: train-env
 train-env: $(TRAIN) ## Install what training and simulation need
 
@@ -79,8 +84,9 @@ test-clone: ## Time `make run` in a fresh clone with an empty home folder
 
 .PHONY: lock
 lock: $(DEV) ## Compile the lock files; `make lock UPGRADE=--upgrade` takes newer versions
-	$(call compile,requirements-dev.txt,--group dev --extra train $(UPGRADE))
+	$(call compile,requirements-dev.txt,--group dev --extra train --extra reports $(UPGRADE))
 	$(call compile,requirements-train.txt,--extra train --constraint requirements-dev.txt)
+	$(call compile,requirements-reports.txt,--extra reports --constraint requirements-dev.txt)
 	$(call compile,api_pokemon/requirements.txt,--constraint requirements-dev.txt)
 
 .PHONY: clean
@@ -102,6 +108,11 @@ $(API): api_pokemon/requirements.txt pyproject.toml | $(BIN)/python
 	$(INSTALL_PROJECT)
 	@touch $@
 
+$(REPORTS): requirements-reports.txt pyproject.toml | $(BIN)/python
+	$(INSTALL) requirements-reports.txt
+	$(INSTALL_PROJECT)
+	@touch $(API) $@
+
 $(TRAIN): requirements-train.txt pyproject.toml | $(BIN)/python
 	$(INSTALL) requirements-train.txt
 	$(INSTALL_PROJECT)
@@ -110,7 +121,7 @@ $(TRAIN): requirements-train.txt pyproject.toml | $(BIN)/python
 $(DEV): requirements-dev.txt pyproject.toml | $(BIN)/python
 	$(INSTALL) requirements-dev.txt
 	$(INSTALL_PROJECT)
-	@touch $(API) $(TRAIN) $@
+	@touch $(API) $(REPORTS) $(TRAIN) $@
 
 $(SHOWDOWN)/node_modules/.package-lock.json: $(SHOWDOWN)/package-lock.json | $(TRAIN)
 	cd $(SHOWDOWN) && PATH="$(abspath $(BIN)):$$PATH" npm ci --omit=optional --ignore-scripts --no-audit --no-fund --no-update-notifier

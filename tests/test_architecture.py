@@ -17,9 +17,10 @@ ROOT = Path(__file__).parents[1]
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 API_SET = "api_pokemon/requirements.txt"
+REPORTS_SET = "requirements-reports.txt"
 TRAIN_SET = "requirements-train.txt"
 DEV_SET = "requirements-dev.txt"
-LOCK_FILES = (API_SET, TRAIN_SET, DEV_SET)
+LOCK_FILES = (API_SET, REPORTS_SET, TRAIN_SET, DEV_SET)
 
 # People and other files point at these: they stay where they are.
 LANDMARKS = (
@@ -97,15 +98,21 @@ def test_every_requirement_is_pinned_and_hashed(lock_file: str) -> None:
 
 def test_the_sets_contain_each_other() -> None:
     # A larger set may need a package in more places, so markers may differ; versions may not.
-    api, train, dev = (
+    api, reports, train, dev = (
         {(name, pin.partition(" ")[0]) for name, pin in pins(lock_file).items()} for lock_file in LOCK_FILES
     )
+    assert api < reports < dev
     assert api < train < dev
 
 
 @pytest.mark.parametrize(
     ("lock_file", "groups"),
-    [(API_SET, ("build",)), (TRAIN_SET, ("train", "build")), (DEV_SET, ("train", "dev", "build"))],
+    [
+        (API_SET, ("build",)),
+        (REPORTS_SET, ("reports", "build")),
+        (TRAIN_SET, ("train", "build")),
+        (DEV_SET, ("reports", "train", "dev", "build")),
+    ],
 )
 def test_lock_files_hold_what_the_project_asks_for(lock_file: str, groups: tuple[str, ...]) -> None:
     locked = {name: Version(pin.partition(" ")[0]) for name, pin in pins(lock_file).items()}

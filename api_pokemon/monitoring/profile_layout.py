@@ -14,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api_pokemon.monitoring.errors import ProfileError
-from api_pokemon.monitoring.profile_rows import FieldSpec, Group, RowBatch
+from api_pokemon.monitoring.profile_rows import FieldSpec, Group, RowBatch, finite
 
 MOST_KNOWN = 200
 """Values of a category that have a cell of their own, the most frequent ones."""
 
-FIXED_POINT = 2.0**16
+FIXED_POINT = 2.0**12
 """Units in a cell's width. Sums of whole numbers do not depend on their order."""
 
-_BINS = 200
+_QUANTILES = 200
 _MOST_HALVINGS = 12
+_WIDEST = 1 / 48
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -91,9 +92,9 @@ class Layout:
     --------
     >>> from api_pokemon.monitoring.profile_rows import row_batch
     >>> specs = [FieldSpec("size", "number", "request"), FieldSpec("colour", "category", "choice")]
-    >>> rows = row_batch(specs, [{"size": 1}, {"size": 3}], [{"colour": "red"}, {"colour": "blue"}])
+    >>> rows = row_batch(specs, [{"size": 1}, {"size": 1}], [{"colour": "red"}, {"colour": "blue"}])
     >>> [field.cells for field in make_layout(specs, rows).fields]
-    [4, 3]
+    [3, 3]
     """
 
     def __init__(self, fields: Sequence[FieldLayout]) -> None:
@@ -167,8 +168,9 @@ class Layout:
 def make_layout(specs: Sequence[FieldSpec], rows: RowBatch) -> Layout:
     """Choose edges and known values by what is usual.
 
-    Edges are 200 quantiles, and in both tails those at half the distance from the end, again and again, as far as the
-    rows reach; so a long tail is told as finely as it can be.
+    Edges are 200 quantiles, in both tails those at half the distance from the end, again and again, as far as the rows
+    reach, and as many between them that no cell is wider than 1/48 of the whole: so long tails are told finely, and
+    what comes to lie between a few values, too.
 
     Parameters
     ----------
@@ -197,17 +199,26 @@ def _lay_out(spec: FieldSpec, rows: RowBatch) -> FieldLayout:
 
 
 def _edges(values: Floats) -> tuple[float, ...]:
-    present = np.sort(values[np.isfinite(values)])
+    measured = finite(values)
+    present = np.sort(measured[np.isfinite(measured)])
     if not len(present):
         present = np.zeros(1)
     picked = np.unique(present[np.floor(_probabilities(len(present)) * (len(present) - 1)).astype(np.int64)])
-    return (*picked.tolist(), float(np.nextafter(picked[-1], np.inf)))
+    return (*_with_narrow_gaps(picked), float(np.nextafter(picked[-1], np.inf)))
 
 
 def _probabilities(count: int) -> Floats:
-    halvings = min(max(int(np.log2(count / _BINS)), 0), _MOST_HALVINGS)
-    tail = 0.5 ** np.arange(1, halvings + 1) / _BINS
-    return np.concatenate([np.linspace(0, 1, _BINS + 1), tail, 1 - tail])
+    halvings = min(max(int(np.log2(count / _QUANTILES)), 0), _MOST_HALVINGS)
+    tail = 0.5 ** np.arange(1, halvings + 1) / _QUANTILES
+    return np.concatenate([np.linspace(0, 1, _QUANTILES + 1), tail, 1 - tail])
+
+
+def _with_narrow_gaps(edges: Floats) -> list[float]:
+    """Divide what is wide: the gaps between few values, where rows may come to lie later, and the ends of a tail."""
+    gaps = np.diff(edges)
+    pieces = np.maximum(np.ceil(gaps / max(_WIDEST * gaps.sum(), np.finfo(np.float64).tiny)), 1).astype(np.int64)
+    numbers = np.concatenate([[0], np.cumsum(pieces)])
+    return [float(edge) for edge in np.unique(np.interp(np.arange(numbers[-1] + 1), numbers, edges))]
 
 
 def _widths(edges: Floats) -> Floats:

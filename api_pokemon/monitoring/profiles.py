@@ -95,11 +95,11 @@ def profile_rows(layout: Layout, batch: RowBatch) -> Profile:
     >>> from api_pokemon.monitoring.profile_layout import make_layout
     >>> from api_pokemon.monitoring.profile_rows import FieldSpec, row_batch
     >>> specs = [FieldSpec("size", "number", "request"), FieldSpec("colour", "category", "choice")]
-    >>> usual = row_batch(specs, [{"size": 1}, {"size": 3}], [{"colour": "red"}, {"colour": "blue"}])
+    >>> usual = row_batch(specs, [{"size": 1}, {"size": 1}], [{"colour": "red"}, {"colour": "blue"}])
     >>> layout = make_layout(specs, usual)
     >>> profile = profile_rows(layout, row_batch(specs, [{"size": 2}, {}], [{"colour": "red"}, {"colour": "green"}]))
     >>> profile.counts.tolist(), profile.missing.tolist(), profile.newcomers
-    ([0, 1, 0, 0, 0, 1, 0], [1, 0], ({'green': 1},))
+    ([0, 0, 1, 0, 1, 0], [1, 0], ({'green': 1},))
     >>> merge([profile, profile]).rows
     4
     """

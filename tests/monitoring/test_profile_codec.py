@@ -2,28 +2,31 @@ import msgspec
 import numpy as np
 import pytest
 
+from api_pokemon.monitoring import Fields
 from api_pokemon.monitoring.errors import ProfileError
 from api_pokemon.monitoring.profile_codec import decode_profile, encode_profile
-from api_pokemon.monitoring.profile_layout import MOST_KNOWN, CategoryLayout, Layout, NumberLayout, make_layout
-from api_pokemon.monitoring.profile_rows import FieldSpec, row_batch
+from api_pokemon.monitoring.profile_layout import MOST_KNOWN, CategoryLayout, Layout, NumberLayout
+from api_pokemon.monitoring.profile_rows import row_batch
 from api_pokemon.monitoring.profiles import MOST_NEWCOMERS, Profile, empty_profile, profile_rows
 
 OLD_LAYOUT = (
     "82a17601a66669656c64739284a46b696e64a66e756d626572a46e616d65a16ea567726f7570a772657175657374a5656467"
-    "657393cb3ff8000000000000cb4010000000000000cb401000000000000184a46b696e64a863617465676f7279a46e616d65"
+    "657393cb3ff8000000000000cb4010000000000000cb401200000000000084a46b696e64a863617465676f7279a46e616d65"
     "a163a567726f7570a663686f696365a676616c75657392a6c389766f6c69a6e980b2e58c96"
 )
 OLD_PROFILE = (
-    "89a17601a66c61796f7574c410e6d64df266e13156ff7bbbd9ea14091ba4726f777303a76d697373696e67920101a66c6f77"
-    "65737491cb3ff8000000000000a76869676865737491cb4010000000000000a96e6577636f6d6572739180a6636f756e7473"
-    "c40d78016360646400220000170005a473756d73c4087801030000000001"
+    "89a17601a66c61796f7574c410eca67b7b2bdc9024d7d062e26d304af4a4726f777304a76d697373696e67920101a66c6f77"
+    "65737491cb3ff8000000000000a76869676865737491cb4044000000000000a96e6577636f6d6572739181a750696b616368"
+    "7501a6636f756e7473c40f7801636062606464640000001c0006a473756d73c41078016398c510cac0c9b0170006bf01b6"
 )
 
 
 def small() -> Profile:
-    specs = [FieldSpec("n", "number", "request"), FieldSpec("c", "category", "choice")]
-    batch = row_batch(specs, [{"n": 1.5}, {"n": 4}, {}], [{"c": "進化"}, {}, {"c": "Évoli"}])
-    return profile_rows(make_layout(specs, batch), batch)
+    fields = [NumberLayout("n", "request", (1.5, 4.0, 4.5)), CategoryLayout("c", "choice", ("Évoli", "進化"))]
+    layout = Layout(fields)
+    requests: list[Fields] = [{"n": 1.5}, {"n": 3.0}, {"n": 40}, {}]
+    choices: list[Fields] = [{"c": "進化"}, {}, {"c": "Évoli"}, {"c": "Pikachu"}]
+    return profile_rows(layout, row_batch(layout.specs, requests, choices))
 
 
 def wide(numbers: int, categories: int) -> Layout:

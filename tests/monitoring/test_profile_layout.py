@@ -38,8 +38,11 @@ def test_more_rows_make_the_tails_finer_up_to_a_point() -> None:
     ]
 
 
-def test_each_of_a_few_values_is_an_edge() -> None:
-    assert edges_of([2, 2, 2, 5, 5, 7]) == (2, 5, 7, np.nextafter(7, 8))
+def test_each_of_a_few_values_is_an_edge_and_no_gap_is_wide() -> None:
+    edges = edges_of([2, 2, 2, 5, 5, 7])
+    assert edges[-1] == np.nextafter(7, 8)
+    assert {2, 5, 7} < set(edges)
+    assert (len(edges), max(np.diff(edges)).round(4)) == (51, 0.1034)
 
 
 @pytest.mark.parametrize("values", [[], [np.nan], [np.nan, np.inf]])

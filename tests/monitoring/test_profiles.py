@@ -81,11 +81,13 @@ def test_a_thousand_newcomers_in_any_order() -> None:
 
 
 def test_what_is_known_of_numbers() -> None:
-    made = profile([(None, None, m) for m in (0, 1, 1, 4, 7, -2, 2.5, None)])
+    made = profile([(None, None, m) for m in (0, 1, 1, 4, 7, -2, 2.51, None)])
     cells = LAYOUT.cells_of(1)
-    assert made.counts[cells].tolist() == [1, 1, 2, 1, 0, 1, 1]
-    distances = made.sums[cells] * LAYOUT.widths[cells] / 2**16
-    assert distances.round(3).tolist() == [-2, 0, 0, 0.5, 0, 0, 3]
+    filled = np.flatnonzero(made.counts[cells]) + cells.start
+    assert made.counts[filled].tolist() == [1, 1, 2, 1, 1, 1]
+    assert LAYOUT.anchors[filled].round(4).tolist() == [0, 0, 1, 2.5, 4, 4]
+    distances = made.sums[filled] / LAYOUT.units[filled]
+    assert distances.round(3).tolist() == [-2, 0, 0, 0.01, 0, 3]
     assert (made.lowest[1], made.highest[1], made.missing[1]) == (-2.0, 7.0, 1)
     assert (made.lowest[0], made.highest[0]) == (np.inf, -np.inf)
 
