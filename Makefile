@@ -30,8 +30,8 @@ run: $(API) ## Start the service; settings are variables, as in `API_POKEMON_POR
 	@export API_POKEMON_COMMIT="$${API_POKEMON_COMMIT:-$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}"; exec $(BIN)/api-pokemon up
 
 .PHONY: stack
-stack: $(API) ## Start the service, watched by Prometheus and Alertmanager, without containers
-	@export API_POKEMON_COMMIT="$${API_POKEMON_COMMIT:-$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}"; exec $(BIN)/api-pokemon stack
+stack: $(API) ## Start the service with all that watches it, without containers; `make stack OPTIONS="--speedup 60"` takes its options
+	@export API_POKEMON_COMMIT="$${API_POKEMON_COMMIT:-$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}"; exec $(BIN)/api-pokemon stack $(OPTIONS)
 
 .PHONY: test
 test: $(DEV) ## Lint, check the types and the imports, run all the tests

@@ -171,7 +171,7 @@ async def _supervise(
     listeners: Mapping[str, socket.socket], beside: Sequence[Program], logs: Path, welcome: Callable[[], None]
 ) -> bool:
     service = ServiceChildren(listeners)
-    children = [*service.children, *(program.child(logs, after="serve") for program in beside)]
+    children = [*service.children, *(program.child(logs, after="worker") for program in beside)]
     supervisor = Supervisor(children)
     stop_on_signals(supervisor)
     awaited = {child.name for child in children}
