@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import promql_parser
 import pytest
 import typer
 from fastapi import FastAPI
@@ -19,13 +20,21 @@ from api_pokemon.main import create_app
 from api_pokemon.model.registry import SHIPPED, load_metadata, shipped_version
 from api_pokemon.monitoring import metric_specs
 from api_pokemon.settings import Settings
+from api_pokemon.stack import AlertRule, alert_rules
+from api_pokemon.stack.validate_criteria import criteria
+from api_pokemon.stack.validate_site import Site, Urls
 from benchmarks.__main__ import commands as benchmark_commands
+from tests.dashboards.exported import of_prometheus, of_the_service
+from tests.dashboards.promql import LabelsOf
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
     path for path in ROOT.rglob("*.md") if not {".venv", "node_modules"}.intersection(path.relative_to(ROOT).parts)
 )
 README = (ROOT / "README.md").read_text()
+GUIDE = (ROOT / "MONITORING_GUIDE.md").read_text()
+RECAP = (ROOT / "MONITORING_RECAP.md").read_text()
+RUNBOOK = ["Meaning", "First look", "Likely causes", "Remedy"]
 PAGES = ("/", "/docs", "/openapi.json", "/problems")
 SPECS = metric_specs("api_pokemon")
 
@@ -98,9 +107,69 @@ def test_every_metric_that_is_named_exists() -> None:
     known = {name for spec in SPECS for name in (spec.name, *spec.series)} | {
         label for spec in SPECS for label in spec.labels
     }
-    found = named(r"(?<!/)\b(?:api|model|system|events|outbox|stream|job)_[a-z_]+\b")
+    found = named(r"(?<![/:])\b(?:api|model|system|events|outbox|stream|job)_[a-z_]+\b(?!:)")
     assert len(found) > len(SPECS)
     assert {(document, name) for document, name in found if name not in known | {"api_pokemon"}} == set()
+
+
+def test_every_query_that_is_shown_asks_for_what_exists() -> None:
+    queries = [
+        query for path in DOCUMENTS for query in re.findall(r"^```promql\n(.*?)^```", path.read_text(), re.M | re.S)
+    ]
+    assert len(queries) > 10
+    for query in queries:
+        LabelsOf(of_prometheus(of_the_service()))(promql_parser.parse(query))
+
+
+def test_the_guide_tells_of_every_metric() -> None:
+    assert [name for name, _ in rows(GUIDE, "Metrics")] == [spec.name for spec in SPECS]
+
+
+def test_the_guide_tells_when_every_alert_fires() -> None:
+    told = [(re.sub(r"\[(\w+)\]\(#(\w+)\)", r"\1 \2", name), *rest) for name, *rest in rows(GUIDE, "Alerts")]
+    assert [(name, duration, severity) for name, _, duration, severity in told] == [
+        (f"{rule.name} {rule.name.lower()}", f"{rule.for_seconds / 60:.0f}m", rule.labels["severity"])
+        for rule in alert_rules()
+    ]
+
+
+@pytest.mark.parametrize("rule", alert_rules(), ids=lambda rule: rule.name)
+def test_the_guide_has_a_runbook_for_every_alert(rule: AlertRule) -> None:
+    section = re.search(rf"^### {rule.name}\n\n(.*?)^##", GUIDE, re.M | re.S)
+    assert section, f"MONITORING_GUIDE.md needs a heading ### {rule.name} under ## Alerts"
+    assert re.findall(r"^\*\*(.+?)\.\*\* ", section[1], re.M) == RUNBOOK
+    panels = {panel["title"] for dashboard in dashboards() for panel in dashboard["panels"]}
+    named = re.findall(r"panels? ((?:\*[^*]+\*(?:, | and )?)+)", section[1])
+    assert {title for titles in named for title in re.findall(r"\*([^*]+)\*", titles)} <= panels
+
+
+def test_the_guide_tells_of_every_panel() -> None:
+    for dashboard in dashboards():
+        titles = [panel["title"] for panel in dashboard["panels"] if panel["type"] != "row"]
+        section = re.search(rf"^### {dashboard['title']}\n.*?(?=^##|\Z)", GUIDE, re.M | re.S)
+        assert section, f"MONITORING_GUIDE.md needs a heading ### {dashboard['title']} under ## Dashboards"
+        assert re.findall(r"^\| (?!panel )([^|]+) \|", section[0], re.M) == titles
+
+
+def dashboards() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted((ROOT / "docker/grafana/dashboards").glob("*.json"))]
+
+
+def test_the_recap_has_what_the_walk_looks_at() -> None:
+    nobody = "http://127.0.0.1:1"
+    with Site(Urls(nobody, nobody, nobody)) as site:
+        names = [criterion.name for criterion in criteria(site)]
+    found = [(name, status) for name, status, _ in rows(RECAP, "The walk")]
+    assert [name for name, _ in found] == names
+    assert {status for _, status in found} <= {"ok", "skipped"}
+
+
+def test_what_the_recap_calls_proof_exists() -> None:
+    """A proof is a test that is there, a command (held to the code above), or a page of this repository."""
+    proofs = [row[-1] for row in rows(RECAP, "What is there")]
+    paths = [path for proof in proofs for path in re.findall(r"tests/[\w/]+(?:\.py)?", proof)]
+    assert len(paths) > 10
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def test_every_make_target_that_is_named_exists() -> None:
@@ -147,6 +216,14 @@ def test_links_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)\)", document.read_text())
     broken = [link for link in links if "://" not in link and not (document.parent / link).exists()]
     assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_to_headings(document: Path) -> None:
+    for page, anchor in re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", document.read_text()):
+        text = (document.parent / page).read_text() if page else document.read_text()
+        headings = re.findall(r"^#+ (.+)$", text, re.M)
+        assert anchor in {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 def test_files_that_are_named_exist() -> None:

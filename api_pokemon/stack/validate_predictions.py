@@ -108,7 +108,10 @@ class Hundred:
         grown = sums["logged"] - self._logged_before
         if not unaccounted or grown < _PREDICTIONS:
             raise UnmetError(f"{told}, of which {grown:.0f} during this walk, where {_PREDICTIONS} were made.")
-        return f"{told}, 0 unaccounted for"
+        moving = sums["accepted"] - sums["logged"] - sums["pending"]
+        return f"{told}, 0 unaccounted for" + (
+            f"; {moving:+.0f} between the scrapes, as others predict" if moving else ""
+        )
 
     def _scraped_counts(self) -> tuple[float, float]:
         """Predictions and answers as Prometheus has them, no older than this moment."""
