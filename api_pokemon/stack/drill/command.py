@@ -5,7 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -30,12 +30,13 @@ _LIMIT_SECONDS = 900.0
 _LIMIT_AT_ANY_SPEED_SECONDS = 120.0
 """The threshold of some alerts is a time, which stays as it is in a stack that was sped up."""
 
-_URL = typer.Option(show_default="of the stack that runs on the data folder")
-_Url = Annotated[str | None, _URL]
+
+def _url(of: str) -> Any:
+    return typer.Option(metavar="URL", help=f"Of {of}.", show_default="that of the running stack")
 
 
 def drill(
-    alerts: Annotated[list[str] | None, typer.Argument(metavar="[ALERT]...", help="Such as HighErrorRate.")] = None,
+    alerts: Annotated[list[str] | None, typer.Argument(metavar="ALERT", help="Such as HighErrorRate.")] = None,
     *,
     all_alerts: Annotated[bool, typer.Option("--all", help="All alerts there are.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
@@ -43,10 +44,10 @@ def drill(
         float | None,
         typer.Option(min=1, help="Most time to fire, to be delivered, and to end, each.", show_default="1020"),
     ] = None,
-    api: _Url = None,
-    worker: _Url = None,
-    prometheus: _Url = None,
-    deliveries: _Url = None,
+    api: Annotated[str | None, _url("the API")] = None,
+    worker: Annotated[str | None, _url("the worker")] = None,
+    prometheus: Annotated[str | None, _url("Prometheus")] = None,
+    deliveries: Annotated[str | None, _url("the receiver of Alertmanager's webhook")] = None,
 ) -> None:
     """Cause alerts for real, and watch them fire, be delivered, and end.
 
