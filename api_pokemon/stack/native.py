@@ -18,7 +18,7 @@ from api_pokemon.stack import programs
 from api_pokemon.stack.configuration import Pace, write_alertmanager, write_prometheus
 from api_pokemon.stack.deliveries import Delivery, DeliveryReceiver
 from api_pokemon.stack.programs import Program
-from api_pokemon.stack.running import RunningStack, announced, running_stack
+from api_pokemon.stack.running import RunningStack, announced, prometheus_folder, running_stack, stack_folder
 from api_pokemon.startup import configure_logging, ensure_writable, listen, read_settings, url_of
 from api_pokemon.supervisor import Supervisor
 from api_pokemon.up import ServiceChildren, open_listeners, stop_on_signals
@@ -102,7 +102,7 @@ def stack(
         )
     ports = Ports(prometheus_port, alertmanager_port, node_exporter_port, deliveries_port)
     needed = programs.find_programs()
-    folder = settings.data_dir.absolute() / "stack"
+    folder = stack_folder(settings.data_dir)
     with open_listeners(settings) as listeners, _receiver(ports) as receiver:
         running = _running(listeners, ports, speedup)
         beside = _programs(needed, folder, running, ports, _secrets(folder, secrets, receiver.url))
@@ -156,7 +156,7 @@ def _programs(
         "alertmanager": running.alertmanager,
     }
     targets = {job: [url.partition("://")[2]] for job, url in addresses.items()}
-    configuration = write_prometheus(folder / "prometheus", targets, pace=pace)
+    configuration = write_prometheus(prometheus_folder(folder), targets, pace=pace)
     start = write_alertmanager(folder / "alertmanager", pace=pace)
     return [
         programs.prometheus(

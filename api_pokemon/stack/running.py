@@ -60,6 +60,16 @@ class RunningStack(NamedTuple):
         raise UnreachableError(f"No process of the stack is {name} just now.")
 
 
+def stack_folder(data_dir: Path) -> Path:
+    """Where the stack of a data folder keeps its configuration, its logs, and what its programs store."""
+    return data_dir.absolute() / "stack"
+
+
+def prometheus_folder(folder: Path) -> Path:
+    """Where in there Prometheus reads its configuration and its rules."""
+    return folder / "prometheus"
+
+
 def running_stack(data_dir: Path) -> RunningStack | None:
     """The stack that runs on a data folder, if there is one."""
     try:

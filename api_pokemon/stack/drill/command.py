@@ -22,7 +22,7 @@ from api_pokemon.stack.drill.site import Native, Site, Urls
 from api_pokemon.stack.drill.traffic import Traffic
 from api_pokemon.stack.drill.watching import Watching
 from api_pokemon.stack.prometheus import PrometheusClient
-from api_pokemon.stack.running import RunningStack, need_running_stack
+from api_pokemon.stack.running import RunningStack, need_running_stack, prometheus_folder, stack_folder
 from api_pokemon.startup import ADMIN_KEY_FILE, read_settings
 
 _EXIT_INTERRUPTED = 130
@@ -101,7 +101,7 @@ def _drill(
     recipes: Sequence[Recipe], settings: Settings, urls: Urls, stack: RunningStack | None, limit_seconds: float
 ) -> tuple[list[Result], list[str], bool]:
     key = _admin_key(settings)
-    native = Native(stack, settings.data_dir / "stack" / "prometheus") if stack else None
+    native = Native(stack, prometheus_folder(stack_folder(settings.data_dir))) if stack else None
     progress = Console(stderr=True, highlight=False)
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     interrupted = False
