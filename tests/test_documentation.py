@@ -137,7 +137,7 @@ def test_the_guide_tells_when_every_alert_fires() -> None:
 def test_the_guide_has_a_runbook_for_every_alert(rule: AlertRule) -> None:
     section = re.search(rf"^### {rule.name}\n\n(.*?)^##", GUIDE, re.M | re.S)
     assert section, f"MONITORING_GUIDE.md needs a heading ### {rule.name} under ## Alerts"
-    assert re.findall(r"^\*\*(.+?)\.\*\* ", section[1], re.M) == RUNBOOK
+    assert re.findall(r"^- \*\*(.+?)\.\*\* ", section[1], re.M) == RUNBOOK
     panels = {panel["title"] for dashboard in dashboards() for panel in dashboard["panels"]}
     named = re.findall(r"panels? ((?:\*[^*]+\*(?:, | and )?)+)", section[1])
     assert {title for titles in named for title in re.findall(r"\*([^*]+)\*", titles)} <= panels

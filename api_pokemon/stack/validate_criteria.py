@@ -180,7 +180,7 @@ def alertmanager_hears(site: Site) -> str:
     status = site.alertmanager.status()
     receivers = yaml.safe_load(status.configuration)["receivers"]
     kinds = {key.partition("_")[0] for receiver in receivers for key in receiver if key.endswith("_configs")}
-    told = ", ".join(sorted(kinds)) or "its page alone"
+    told = ", ".join(sorted(kinds)) or "nobody, but shows them at its address"
     return f"{status.version}, tells {told}; {site.wait(lambda: _heard(site))}"
 
 

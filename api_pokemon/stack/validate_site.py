@@ -84,7 +84,11 @@ class Site:
 
     def ask_grafana(self, path: str) -> Any:
         """Ask Grafana for JSON; see `ask`."""
-        return self.ask("GET", f"{self.urls.grafana}{path}", auth=self._grafana_login).json()
+        url = f"{self.urls.grafana}{path}"
+        try:
+            return self.ask("GET", url, auth=self._grafana_login).json()
+        except ValueError as error:
+            raise UnmetError(f"What answers at {url} is no Grafana.") from error
 
     def ask(self, method: str, url: str, **request: Any) -> httpx.Response:
         """Ask for something.

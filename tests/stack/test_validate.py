@@ -259,6 +259,12 @@ def test_a_grafana_without_a_dashboard_a_panel_or_its_data_is_not() -> None:
     assert asked_of_grafana(deaf).proof == "Grafana cannot use its datasource: connection refused"
 
 
+def test_what_is_no_grafana_is_told(stack: NativeStack) -> None:
+    url = stack.running.worker
+    with site(urls_of(stack)._replace(grafana=f"{url}/metrics?")) as known:
+        assert failure(known, GRAFANA) == f"What answers at {url}/metrics?/api/health is no Grafana."
+
+
 def test_nobody_at_all_fails_every_criterion_and_waits_for_none() -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     with site(Urls(nobody, nobody, nobody, nobody, nobody), patience_seconds=3600) as known:
