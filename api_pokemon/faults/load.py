@@ -18,9 +18,7 @@ import signal, sys
 from pathlib import Path
 {_FOLLOW}
 Path("/proc/self/oom_score_adj").write_text("1000")  # if memory runs out all the same, it is this process that goes
-block = bytearray(int(sys.argv[1]))
-for page in range(0, len(block), 4096):
-    block[page] = 1
+block = bytearray(b"\\1") * int(sys.argv[1])  # written, or it would not be in use
 print("held", flush=True)
 signal.pause()
 """

@@ -189,6 +189,7 @@ class Causes:
             try:
                 for cause in way.causes:
                     self._use(alert, cause)
+                    self.keep()  # a beginning may have taken a while
             except (ImpossibleFaultError, UnreachableError) as error:
                 self.end(alert)
                 reasons.append(f"{way.text}: {error}")

@@ -96,6 +96,18 @@ def _faulty(alert: str, text: str, *faults: FaultOn, **claims: str) -> Recipe:
 
 
 RECIPES = (
+    _recipe(
+        "HighMemoryUsage",
+        Way("memory filled to its limit", (MemoryFilled(),)),
+        _lowered("HighMemoryUsage"),
+        api="runs",
+    ),
+    _recipe(
+        "LowMemoryAvailable",
+        Way("memory filled to its limit", (MemoryFilled(),)),
+        _lowered("LowMemoryAvailable"),
+        api="runs",
+    ),
     _faulty("PredictionLogLagging", "the worker logs nothing", _NOBODY_LOGS, worker="runs"),
     _recipe(
         "StreamUnreachable",
@@ -121,18 +133,6 @@ RECIPES = (
     _faulty("HighModelLatency", "slow model", FaultOn("api", "slow-model", 0.15), api="runs", predictions="disturbed"),
     _faulty("LowModelConfidence", "unsure model", FaultOn("api", "unsure-model"), api="runs", predictions="disturbed"),
     _faulty("HighCPUUsage", "all CPUs busy", FaultOn("api", "cpu-burn"), api="runs"),
-    _recipe(
-        "HighMemoryUsage",
-        Way("memory filled to its limit", (MemoryFilled(),)),
-        _lowered("HighMemoryUsage"),
-        api="runs",
-    ),
-    _recipe(
-        "LowMemoryAvailable",
-        Way("memory filled to its limit", (MemoryFilled(),)),
-        _lowered("LowMemoryAvailable"),
-        api="runs",
-    ),
     _faulty(
         "NoPredictions",
         "predictions are not counted",
@@ -151,4 +151,4 @@ RECIPES = (
     _recipe("APIDown", Way("the API stopped (SIGSTOP)", (ProcessStopped("api"),)), api="stopped"),
     _recipe("WorkerDown", Way("the worker stopped (SIGSTOP)", (ProcessStopped("worker"),)), worker="stopped"),
 )
-"""In the order in which they begin; those that take longest are first."""
+"""In the order in which they begin: first what takes a while to begin, then what takes longest."""
