@@ -1,32 +1,36 @@
 """``api-pokemon drift``: what is known of drift, and whether it can be trusted."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+import time
+from collections.abc import Sequence
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from api_pokemon.errors import UnreachableError
-from api_pokemon.monitoring import LogUnavailableError
-from api_pokemon.monitoring.errors import LogMissingError
+from api_pokemon.drift_jobs import checker_of, last_bucket
+from api_pokemon.drift_options import (
+    AsJson,
+    From,
+    Model,
+    To,
+    as_time,
+    console_for_output,
+    reached,
+    readable,
+    stretch_of,
+    version_of,
+)
+from api_pokemon.drift_reference_command import reference
+from api_pokemon.errors import DriftError
+from api_pokemon.monitoring.drift_checking import DriftCheck, DriftChecks, GroupCheck
+from api_pokemon.monitoring.drift_references import DriftReferences, Reference
 from api_pokemon.monitoring.profile_recount import Difference, Recount
 from api_pokemon.progress import show_steps
-from api_pokemon.routes.times import parse_time
 from api_pokemon.startup import read_settings
 from api_pokemon.stores import baselines_of, bucket_seconds_of, log_of
-
-_WIDTH = 140
-"""Where there is no terminal, so that the output does not depend on where it goes."""
-
-From = Annotated[
-    str | None, typer.Option("--from", metavar="TIME", help="From this time on: ISO 8601, UTC without an offset.")
-]
-To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Before this time.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print it for programs.")]
 
 drift = typer.Typer(
     add_completion=False,
@@ -37,8 +41,53 @@ drift = typer.Typer(
 )
 
 
-@drift.callback()
-def _group() -> None: ...
+drift.add_typer(reference, name="reference")
+
+
+@drift.command()
+def status(*, as_json: AsJson = False) -> None:
+    """Print what the latest check of the worker has found, of each model version that answers.
+
+    A group of fields counts as drifting where the latest window and the one before it drift; then there is an alert.
+    """
+    settings = read_settings()
+    with reached("Nothing is known of drift"):
+        engine = log_of(settings).engine
+        checks, references = DriftChecks(engine).latest(), DriftReferences(engine)
+        current = {check.model_version: references.current(check.model_version) for check in checks}
+    if as_json:
+        print(json.dumps([msgspec.to_builtins(check) for check in checks], indent=2))
+        return
+    console = console_for_output()
+    if not checks:
+        console.print("There was no check yet: there is one as soon as predictions are logged, and a worker runs.")
+    for check in checks:
+        print_check(console, check, current[check.model_version])
+
+
+@drift.command()
+def check(*, model: Model = None, as_json: AsJson = False) -> None:
+    """Check the latest window now, and keep nothing of it.
+
+    The window is as long as API_POKEMON_DRIFT_WINDOW_SECONDS says, and ends with the last minute that is over. A group
+    of fields drifts where a field exceeds both 0.1 and what chance alone does in windows of that size.
+
+    Ends with exit status 1 where the window drifts.
+    """
+    settings = read_settings()
+    engine = log_of(settings).engine
+    with reached("Nothing can be checked"), readable():
+        version = version_of(engine, model)
+        found = checker_of(settings).check(version, last_bucket(settings, time.time()))
+        current = DriftReferences(engine).current(version)
+    if found is None:
+        raise DriftError(f"{version} has no layout yet: a worker makes it up within minutes, if the version is there.")
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(found), indent=2))
+    else:
+        print_check(console_for_output(), found, current)
+    if found.verdict == "drift":
+        raise SystemExit(1)
 
 
 @drift.command()
@@ -76,46 +125,6 @@ def verify(
         raise SystemExit(1)
 
 
-def stretch_of(since: str | None, until: str | None) -> tuple[float | None, float | None]:
-    """The Unix times of `--from` and `--to`."""
-    since_seconds, until_seconds = _seconds(since, "--from"), _seconds(until, "--to")
-    if since_seconds is not None and until_seconds is not None and since_seconds >= until_seconds:
-        raise typer.BadParameter(f"{until!r} is not after {since!r}", param_hint="'--to'")
-    return since_seconds, until_seconds
-
-
-@contextmanager
-def reached(what: str) -> Iterator[None]:
-    """Tell in one line that the database cannot be reached."""
-    try:
-        yield
-    except LogMissingError as error:
-        raise UnreachableError(f"{what}: there is no log yet. Start a worker once. {error}") from error
-    except LogUnavailableError as error:
-        raise UnreachableError(f"{what}: {error}") from error
-
-
-def console_for_output() -> Console:
-    """Prints texts as they are, whatever brackets they have."""
-    console = Console(highlight=False, markup=False)
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=_WIDTH)
-
-
-def as_time(seconds: float | None) -> str:
-    """
-    >>> as_time(1722109295.63)
-    '2024-07-27 19:41:35'
-    """
-    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _seconds(text: str | None, option: str) -> float | None:
-    try:
-        return None if text is None else parse_time(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=f"'{option}'") from error
-
-
 def _document(difference: Difference, repaired: bool) -> dict[str, object]:
     return {
         "model_version": difference.model_version,
@@ -148,3 +157,45 @@ def _print(stretches: int, found: Sequence[tuple[Difference, bool]]) -> None:
             "yes" if repaired else "no",
         )
     console.print(table)
+
+
+def print_check(console: Console, check: DriftCheck, current: Reference | None) -> None:
+    """Print what was found of a model version, the fields that are furthest from the reference first."""
+    console.print(
+        f"{check.model_version}: {check.rows:,} predictions from {as_time(check.from_seconds)} to "
+        f"{as_time(check.to_seconds)}, against {_kind(check)} of {check.reference_rows:,} rows.",
+        soft_wrap=True,
+    )
+    if current is not None and current.reference_id != check.reference_id:
+        console.print("Another reference counts since then: `api-pokemon drift reference show`.")
+    for group in check.groups:
+        console.print(_sentence(group))
+    table = Table(box=None, pad_edge=False)
+    for name in ("field", "group", "score", "chance", "verdict", "what changed"):
+        table.add_column(name, justify="right" if name in ("score", "chance") else "left", no_wrap=True)
+    for field in sorted(
+        check.fields, key=lambda field: field.statistic / max(field.noise, field.threshold), reverse=True
+    ):
+        changes = ", ".join(
+            f"{change.value} {change.reference_share:.0%} to {change.window_share:.0%}" for change in field.changes[:2]
+        )
+        shown = changes if field.verdict == "drift" else ""
+        table.add_row(field.name, field.group, f"{field.statistic:.3f}", f"{field.noise:.3f}", field.verdict, shown)
+    console.print(table)
+
+
+def _kind(check: DriftCheck) -> str:
+    kinds = {
+        "uniform": "the provisional reference (made-up traffic)",
+        "window": "a reference from production",
+        "carried": "a reference from production, answered again",
+    }
+    return kinds[check.reference_kind]
+
+
+def _sentence(group: GroupCheck) -> str:
+    if group.is_detected:
+        return f"{group.group}: drift, in this window and in the one before."
+    if group.verdict == "drift":
+        return f"{group.group}: drift in this window; in the one before: {group.verdict_before}."
+    return f"{group.group}: {group.verdict}."

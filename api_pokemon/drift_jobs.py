@@ -4,10 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from api_pokemon.dex import load_dex
-from api_pokemon.model import open_model
-from api_pokemon.model.baseline import SEED, baseline_of, uniform_rows
 from api_pokemon.monitoring.drift_baseline import Baseline
+from api_pokemon.monitoring.drift_checking import DriftChecker
 from api_pokemon.monitoring.profile_recount import Recount
 from api_pokemon.monitoring.profile_store import ProfileStore
 from api_pokemon.settings import Settings
@@ -15,6 +13,13 @@ from api_pokemon.startup import read_settings
 from api_pokemon.stores import baselines_of, bucket_seconds_of, log_of
 
 Progress = Callable[[float, str], None]
+
+
+def check_drift(parameters: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
+    """Compare the latest window of each model version with its reference, and keep what was found."""
+    settings = read_settings()
+    checked = checker_of(settings).run(last_bucket(settings, time.time()))
+    return {check.model_version: check.verdict for check in checked}
 
 
 def keep_profiles(parameters: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
@@ -41,6 +46,10 @@ def _make_baseline(settings: Settings, version: str, progress: Progress) -> Base
     folder = settings.data_dir / "models" / version
     if not folder.is_dir():
         return None
+    from api_pokemon.dex import load_dex  # which the other jobs need not wait for
+    from api_pokemon.model import open_model
+    from api_pokemon.model.baseline import SEED, baseline_of, uniform_rows
+
     dex = load_dex()
 
     def tell(done: int, total: int) -> None:
@@ -48,3 +57,13 @@ def _make_baseline(settings: Settings, version: str, progress: Progress) -> Base
             progress(done / total, f"{version}: asked for its baseline")
 
     return baseline_of(list(uniform_rows(dex, open_model(dex, folder), SEED, tell)))
+
+
+def last_bucket(settings: Settings, now_seconds: float) -> float:
+    """The end of the last bucket that is over: where the latest window ends."""
+    return now_seconds // bucket_seconds_of(settings) * bucket_seconds_of(settings)
+
+
+def checker_of(settings: Settings) -> DriftChecker:
+    """Checks for drift in the log's database."""
+    return DriftChecker(log_of(settings).engine, settings.drift_window_seconds)

@@ -19,6 +19,7 @@
     │   └── ImpossibleFaultError   it cannot be caused here, or not safely
     ├── InjectedFaultError     a failure that was caused on purpose
     ├── QueryError             Prometheus cannot answer what it was asked
+    ├── DriftError             what cannot be told of drift, or said of what is normal
     ├── UnreachableError       no service answers where one was expected
     ├── UnmetError             what answers does not do what the acceptance walk of the stack asks of it
     └── StartError             the service cannot start: a port, a folder, a setting
@@ -112,6 +113,10 @@ class InjectedFaultError(ApiPokemonError):
 
 class QueryError(ApiPokemonError):
     """Prometheus cannot answer what it was asked."""
+
+
+class DriftError(ApiPokemonError):
+    """What cannot be told of drift, or said of what is normal."""
 
 
 class UnreachableError(ApiPokemonError):

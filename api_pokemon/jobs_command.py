@@ -107,10 +107,10 @@ def run(
             job_id = table.enqueue(kind, json.loads(parameters))
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="'--parameters'") from error
-        print(job_id, flush=True)
-        if not wait:
-            return
         try:
+            print(job_id, flush=True)
+            if not wait:
+                return
             job = _wait(table, job_id)
         except KeyboardInterrupt:
             Console(stderr=True).print("It goes on: api-pokemon jobs list", highlight=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from threading import Thread
 from typing import Annotated, Any
 
@@ -14,10 +15,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Lifespan
 
-from api_pokemon.faults import Faults, FaultyLog, FaultyStream, SlowExposition, worker_faults
+from api_pokemon.faults import Faults, FaultyDriftChecks, FaultyLog, FaultyStream, SlowExposition, worker_faults
 from api_pokemon.monitoring import Exposition
 from api_pokemon.monitoring.accounting import Accountant
 from api_pokemon.monitoring.consumer import Consumer, ConsumerMetrics
+from api_pokemon.monitoring.drift_checking import DriftChecks
+from api_pokemon.monitoring.drift_metrics import DriftMetrics
 from api_pokemon.monitoring.job_metrics import JobMetrics
 from api_pokemon.monitoring.job_runner import JobRunner
 from api_pokemon.monitoring.jobs import JobKind, Jobs
@@ -39,6 +42,13 @@ JOB_KINDS = (
         memory_bytes=512 << 20,
     ),
     JobKind(
+        "drift-check",
+        "api_pokemon.drift_jobs:check_drift",
+        every_seconds=300,
+        timeout_seconds=120,
+        memory_bytes=1 << 30,
+    ),
+    JobKind(
         "profile-upkeep",
         "api_pokemon.drift_jobs:keep_profiles",
         every_seconds=600,
@@ -46,7 +56,10 @@ JOB_KINDS = (
         memory_bytes=1 << 30,
     ),
 )
-"""All that the worker does beside carrying events, by the clock or when it is asked to."""
+"""All that the worker does beside carrying events, by the clock, which settings may change, or when it is asked to."""
+
+_LOOK_SECONDS = 5.0
+"""Between two looks at what was found about drift."""
 
 _HANGS_SECONDS = 60.0
 """A consumer that has not turned for so long hangs: the longest wait of the log or of a stream is below it."""
@@ -97,23 +110,45 @@ def create_worker(settings: Settings, *, registry: CollectorRegistry | None = No
     consumer = Consumer(FaultyStream(faults, stream) if faults else stream, log, also=profiles)
     ConsumerMetrics(registry, consumer)
     accountant = Accountant(registry, FaultyLog(faults, log) if faults else log, stream.outboxes)
-    runner = JobRunner(Jobs(log.engine), JOB_KINDS, JobMetrics(registry, [kind.name for kind in JOB_KINDS]))
+    checks = DriftChecks(log.engine)
+    drift = DriftMetrics(
+        registry,
+        FaultyDriftChecks(faults, checks) if faults else checks,
+        min(settings.drift_check_seconds / 5, _LOOK_SECONDS),
+    )
+    kinds = job_kinds(settings)
+    runner = JobRunner(Jobs(log.engine), kinds, JobMetrics(registry, [kind.name for kind in kinds]))
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         carrying = Thread(target=consumer.run, name="consumer", daemon=True)
         carrying.start()
         accountant.start()
+        drift.start()
         runner.start()
         yield
         consumer.stop()
         accountant.stop()
+        drift.stop()
         runner.stop(_STOP_SECONDS)
         carrying.join(_STOP_SECONDS)
 
     if faults is None:
         return Starlette(routes=_routes(consumer, Exposition(registry)), lifespan=lifespan)
     return _breakable(_routes(consumer, SlowExposition(faults, registry)), lifespan, faults, _admin(settings))
+
+
+def job_kinds(settings: Settings) -> tuple[JobKind, ...]:
+    """The kinds of jobs, as often as the settings have it."""
+    every_seconds = settings.drift_check_seconds
+    return tuple(
+        replace(
+            kind, every_seconds=every_seconds, timeout_seconds=max(min(kind.timeout_seconds, every_seconds - 1), 60)
+        )
+        if kind.name == "drift-check"
+        else kind
+        for kind in JOB_KINDS
+    )
 
 
 def _breakable(routes: list[Route], lifespan: Lifespan[FastAPI], faults: Faults, admin: KeyGuard) -> FastAPI:

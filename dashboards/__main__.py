@@ -6,6 +6,7 @@ from pathlib import Path
 from grafana_foundation_sdk.models import dashboard as models
 
 from dashboards.api_performance import api_performance
+from dashboards.drift import drift
 from dashboards.frame import as_json
 from dashboards.model_performance import model_performance
 from dashboards.service_health import service_health
@@ -17,6 +18,7 @@ DASHBOARDS: dict[str, Callable[[], models.Dashboard]] = {
     "api_performance.json": api_performance,
     "model_performance.json": model_performance,
     "service_health.json": service_health,
+    "drift.json": drift,
 }
 """By the file that each goes to."""
 

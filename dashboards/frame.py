@@ -9,7 +9,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from api_pokemon.monitoring.catalogue import MODEL_PREDICTIONS, build_info
+from api_pokemon.monitoring.catalogue import MODEL_PREDICTIONS, MetricSpec, build_info
 from dashboards.panels import BLUE, DATASOURCE, RED
 from dashboards.queries import SERVICE
 
@@ -19,6 +19,7 @@ TITLES = {
     "api-performance": "API performance",
     "model-performance": "Model performance",
     "service-health": "Service health",
+    "drift": "Drift",
 }
 """Every dashboard by its uid."""
 
@@ -103,8 +104,8 @@ def instance() -> QueryVariable:
     return variable("instance", "Instance", "A process, by its address.", 'label_values(up{job=~"$job"}, instance)')
 
 
-def model_version() -> QueryVariable:
-    query = f"label_values({MODEL_PREDICTIONS.name}{{{SERVICE}}}, model_version)"
+def model_version(metric: MetricSpec = MODEL_PREDICTIONS) -> QueryVariable:
+    query = f"label_values({metric.name}{{{SERVICE}}}, model_version)"
     return variable("model_version", "Model version", "A version of the model that has answered or can.", query)
 
 

@@ -1,21 +1,26 @@
 """Drift as people and programs read it."""
 
 import json
+import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import delete
 from typer.testing import CliRunner
 
 from api_pokemon.cli import app
-from api_pokemon.drift_jobs import keep_profiles
+from api_pokemon.drift_jobs import check_drift, keep_profiles
+from api_pokemon.errors import ApiPokemonError
 from api_pokemon.model.registry import shipped_version
 from api_pokemon.monitoring.database import writing
 from api_pokemon.monitoring.drift_tables import profiles
 from api_pokemon.stores import log_of, outboxes_of
 from api_pokemon.worker import create_worker
 from benchmarks.events import duel_predictions, renewed
+from tests.monitoring.logged_events import START_SECONDS, id_at
 from tests.running import Running
 from tests.test_worker import accept_all, settings_for, wait_for
 
@@ -104,3 +109,76 @@ def test_what_cannot_be_is_told(data_dir: Path) -> None:
     assert "'yesterday' is no time" in result.output
     result = CliRunner().invoke(app, ["drift", "verify"])
     assert "there is no log yet" in str(result.exception)
+
+
+def checked(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predictions of the last minutes, which only shipped duels with four moves against an unknown moveset make."""
+    monkeypatch.setenv("API_POKEMON_DRIFT_WINDOW_SECONDS", "600")
+    settings = settings_for(data_dir, drift_window_seconds=600)
+    made = duel_predictions(500)
+    ids = [id_at(time.time() - START_SECONDS - 100 - 800 * number / 1200, number) for number in range(1200)]
+    accept_all(settings, [replace(made[n % 500], prediction_id=each) for n, each in enumerate(ids)])
+    with Running(create_worker(settings)):
+        wait_for(lambda: all(state.pending == 0 for state in outboxes_of(settings).states()))
+
+
+def test_a_check_tells_what_drifts_and_keeps_nothing(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked(data_dir, monkeypatch)
+    printed = run("check", status=1)
+    assert "against the provisional reference (made-up traffic) of 10,000 rows." in printed
+    assert "request: drift, in this window and in the one before." in printed
+    assert re.search(r"^candidate_moves +request +\S+ +\S+ +drift +4 .*% to 100%", printed, re.MULTILINE)
+    found = document("check", status=1)
+    assert (found["model_version"], found["verdict"]) == (shipped_version(), "drift")
+    assert [group["group"] for group in found["groups"]] == ["request", "choice"]
+
+    assert check_drift({}, lambda share, text: None) == {shipped_version(): "drift"}
+    (kept,) = document("status")
+    assert kept["numbers"] == {"drift": 1}
+    assert "request: drift, in this window and in the one before." in run("status")
+
+
+def test_what_is_normal_is_declared_and_taken_back(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked(data_dir, monkeypatch)
+    assert "uniform (provisional)" in run("reference", "show")
+    since, until = (str(time.time() - ago) for ago in (3600, 0))
+    (said,) = document("reference", "use-window", "--from", since, "--to", until, "--reason", "as it should be")
+    assert (said["kind"], said["rows"], said["reason"]) == ("window", 1200, "as it should be")
+    assert said["from_seconds"] <= float(since)
+    assert document("check")["verdict"] == "no_drift"
+    assert document("reference", "show") == [said]
+
+    assert check_drift({}, lambda share, text: None) == {shipped_version(): "no_drift"}
+    (uniform,) = document("reference", "use-uniform", "--reason", "it was not")
+    assert document("check", status=1)["verdict"] == "drift"
+    assert "Another reference counts since then" in run("status")
+    undone, counts = document("reference", "undo")
+    assert (undone["reference_id"], counts) == (uniform["reference_id"], said)
+    document("reference", "undo")
+    assert [(item["kind"], item["undone_by"] is not None) for item in document("reference", "history")] == [
+        ("uniform", True),
+        ("window", True),
+        ("uniform", False),
+    ]
+    assert run("reference", "history").count(shipped_version()) == 3
+    failed("There is nothing to undo", "reference", "undo")
+    failed("that of uniform traffic already", "reference", "use-uniform")
+
+
+def test_what_shows_too_little_cannot_be_normal(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed("there is no log yet", "reference", "show")
+    checked(data_dir, monkeypatch)
+    few = ("reference", "use-window", "--from", "2026-01-01", "--to", "2026-01-02")
+    failed(f"{shipped_version()} has made 0 predictions from 2026-01-01 00:00:00", *few)
+    failed(f"Nothing is known of a model version 'v7'. Known: {shipped_version()}.", *few, "--model", "v7")
+    assert (
+        "is not after"
+        in CliRunner().invoke(app, ["drift", *few[:2], "--from", "2026-01-02", "--to", "2026-01-01"]).output
+    )
+    assert "There was no check yet" in run("status")
+
+
+def failed(told: str, *arguments: str) -> None:
+    result = CliRunner().invoke(app, ["drift", *arguments])
+    assert isinstance(result.exception, ApiPokemonError), result.output
+    assert told in str(result.exception)

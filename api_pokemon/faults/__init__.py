@@ -3,6 +3,8 @@
 from api_pokemon.faults.board import Effect, Fault, Faults, FaultStatus, Level, NoEffect
 from api_pokemon.faults.catalogue import (
     CPU_BURN,
+    DRIFTED_CHOICES,
+    DRIFTED_REQUESTS,
     FAILING_HANDLER,
     MEMORY_PRESSURE,
     MISCOUNTED_LOG,
@@ -10,6 +12,7 @@ from api_pokemon.faults.catalogue import (
     SLOW_HANDLER,
     SLOW_METRICS,
     SLOW_MODEL,
+    STALE_DRIFT_CHECK,
     STALLED_CONSUMER,
     UNCOUNTED_PREDICTIONS,
     UNREACHABLE_STREAM,
@@ -17,10 +20,19 @@ from api_pokemon.faults.catalogue import (
     api_faults,
     worker_faults,
 )
-from api_pokemon.faults.hooks import FaultyLog, FaultyPredictor, FaultyRecord, FaultyStream, SlowExposition
+from api_pokemon.faults.hooks import (
+    FaultyDriftChecks,
+    FaultyLog,
+    FaultyPredictor,
+    FaultyRecord,
+    FaultyStream,
+    SlowExposition,
+)
 
 __all__ = [
     "CPU_BURN",
+    "DRIFTED_CHOICES",
+    "DRIFTED_REQUESTS",
     "FAILING_HANDLER",
     "MEMORY_PRESSURE",
     "MISCOUNTED_LOG",
@@ -28,6 +40,7 @@ __all__ = [
     "SLOW_HANDLER",
     "SLOW_METRICS",
     "SLOW_MODEL",
+    "STALE_DRIFT_CHECK",
     "STALLED_CONSUMER",
     "UNCOUNTED_PREDICTIONS",
     "UNREACHABLE_STREAM",
@@ -36,6 +49,7 @@ __all__ = [
     "Fault",
     "FaultStatus",
     "Faults",
+    "FaultyDriftChecks",
     "FaultyLog",
     "FaultyPredictor",
     "FaultyRecord",

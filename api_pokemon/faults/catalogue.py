@@ -32,6 +32,13 @@ MISCOUNTED_LOG = Fault(
     "The worker counts so many rows too few in the log; none is missing.",
     Level(1.0, 1.0, 1e6, "rows"),
 )
+DRIFTED_REQUESTS = Fault("drifted-requests", "The worker tells that requests drift, whatever they do.")
+DRIFTED_CHOICES = Fault("drifted-choices", "The worker tells that the model's choices drift, whatever they do.")
+STALE_DRIFT_CHECK = Fault(
+    "stale-drift-check",
+    "The worker tells that the latest check for drift was so much earlier.",
+    Level(3600.0, 1.0, 1e6, "seconds"),
+)
 
 
 def api_faults(stream_url: str) -> Faults:
@@ -50,5 +57,8 @@ def api_faults(stream_url: str) -> Faults:
 
 def worker_faults() -> Faults:
     """What can go wrong in a worker."""
-    passive = (STALLED_CONSUMER, UNREACHABLE_STREAM, MISCOUNTED_LOG, SLOW_METRICS)
+    passive = (
+        *(STALLED_CONSUMER, UNREACHABLE_STREAM, MISCOUNTED_LOG, SLOW_METRICS),
+        *(DRIFTED_REQUESTS, DRIFTED_CHOICES, STALE_DRIFT_CHECK),
+    )
     return Faults({fault: NoEffect() for fault in passive})

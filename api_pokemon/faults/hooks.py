@@ -6,6 +6,7 @@ from dataclasses import replace
 from time import sleep
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
@@ -18,6 +19,8 @@ from api_pokemon.faults.board import Faults
 from api_pokemon.model import Answers, Predictor
 from api_pokemon.monitoring import Entry, Exposition, OutboxState, Prediction, Stream, StreamUnavailableError
 from api_pokemon.monitoring.accounting import CountedLog
+from api_pokemon.monitoring.drift_checking import DriftCheck
+from api_pokemon.monitoring.drift_metrics import LatestChecks
 from api_pokemon.monitoring.prediction_log import WriterCounts
 
 Record = Callable[[Prediction, MutableMapping[str, Any]], Awaitable[None]]
@@ -134,3 +137,25 @@ class FaultyLog:
     def count_through(self, writer: str, sequence: int) -> int:
         missing = int(self._faults.level(catalogue.MISCOUNTED_LOG) or 0)
         return self._log.count_through(writer, sequence) - missing
+
+
+class FaultyDriftChecks:
+    """What was found about drift, told otherwise."""
+
+    def __init__(self, faults: Faults, checks: LatestChecks) -> None:
+        self._faults = faults
+        self._checks = checks
+
+    def latest(self) -> Sequence[DriftCheck]:
+        return [self._told(check) for check in self._checks.latest()]
+
+    def _told(self, check: DriftCheck) -> DriftCheck:
+        drifted = {"request": catalogue.DRIFTED_REQUESTS, "choice": catalogue.DRIFTED_CHOICES}
+        earlier = self._faults.level(catalogue.STALE_DRIFT_CHECK) or 0.0
+        groups = tuple(
+            msgspec.structs.replace(group, verdict="drift", verdict_before="drift")
+            if self._faults.level(drifted[group.group])
+            else group
+            for group in check.groups
+        )
+        return msgspec.structs.replace(check, groups=groups, checked_seconds=check.checked_seconds - earlier)

@@ -155,6 +155,35 @@ JOB_LAST_SUCCESS = MetricSpec(
     ("kind",),
 )
 
+DRIFT_SHARE = MetricSpec(
+    "drift_share",
+    "gauge",
+    "Share of the monitored fields of a group that drift in the latest window, in [0, 1].",
+    ("model_version", "group"),
+)
+DRIFT_SCORE = MetricSpec(
+    "drift_score",
+    "gauge",
+    "How far a field in the latest window is from the reference; no drift up to 0.1, or what chance alone does.",
+    ("model_version", "group", "feature"),
+)
+DRIFT_DETECTED = MetricSpec(
+    "drift_detected",
+    "gauge",
+    "1 where a group of fields drifts in the latest window and in the one before; a uniform reference is provisional.",
+    ("model_version", "group", "reference"),
+)
+DRIFT_WINDOW_ROWS = MetricSpec("drift_window_rows", "gauge", "Predictions in the latest window.", ("model_version",))
+DRIFT_LAST_CHECK = MetricSpec(
+    "drift_last_check_timestamp_seconds",
+    "gauge",
+    "Unix time of the latest check for drift, by any worker.",
+    ("model_version",),
+)
+DRIFT_CHECKS = MetricSpec(
+    "drift_checks_total", "counter", "Checks for drift, by any worker.", ("model_version", "verdict")
+)
+
 WATCHED = (
     API_REQUESTS,
     API_REQUEST_DURATION,
@@ -195,7 +224,10 @@ WORKED = (
 )
 """Of every worker."""
 
-METRICS = tuple(dict.fromkeys((*WATCHED, *RECORDED, *WORKED)))
+DRIFTED = (DRIFT_SHARE, DRIFT_SCORE, DRIFT_DETECTED, DRIFT_WINDOW_ROWS, DRIFT_LAST_CHECK, DRIFT_CHECKS)
+"""Of every worker, once there was a check for drift."""
+
+METRICS = tuple(dict.fromkeys((*WATCHED, *RECORDED, *WORKED, *DRIFTED)))
 
 
 def build_info(application: str) -> MetricSpec:

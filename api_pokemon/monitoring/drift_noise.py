@@ -84,6 +84,10 @@ class NoiseLimits:
         Windows to draw at each size.
     threshold
         Of limits far below it, which do not decide, a tenth of the draws tells enough.
+
+    Attributes
+    ----------
+    found : by size of the window, what was drawn so far; put here what was kept of an earlier time, and it is not drawn
     """
 
     def __init__(
@@ -94,7 +98,7 @@ class NoiseLimits:
         self._each = 1 - (1 - rate) ** (1 / max(len(sources), 1))  # Šidák
         self._threshold = threshold
         self._draws = draws
-        self._found: dict[int, Floats] = {}
+        self.found: dict[int, Floats] = {}
 
     def at(self, rows: int) -> Floats:
         """By field, the limit in a window of so many rows."""
@@ -111,10 +115,10 @@ class NoiseLimits:
         return limits
 
     def _drawn(self, size: int) -> Floats:
-        if size not in self._found:
+        if size not in self.found:
             rng = np.random.default_rng(size)
-            self._found[size] = np.array([self._find(source, size, rng) for source in self._sources])
-        return self._found[size]
+            self.found[size] = np.array([self._find(source, size, rng) for source in self._sources])
+        return self.found[size]
 
     def _find(self, source: Source, size: int, rng: np.random.Generator) -> float:
         few = self._draws // 10

@@ -23,6 +23,7 @@ profiles = Table(
     Column("part", Text, primary_key=True),
     Column("rows", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Index("profiles_by_start", "bucket_start", "model_version", "rows"),
 )
 
 # Model versions of which rows were logged without a profile; to be made up for. Each process that did so has a row of

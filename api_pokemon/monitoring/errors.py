@@ -6,6 +6,7 @@
     ├── InvalidIdError          a text that is not a prediction id
     ├── EventError              bytes that are no event, or one of a kind that this version does not know
     ├── ProfileError            profiles or layouts that cannot be read, or do not belong together
+    ├── NoReferenceError          a drift reference that cannot be had, or be taken back
     ├── NotRecordedError        an event that could not be made durable, and so must not be served
     ├── LogUnavailableError     the prediction log cannot be read or written just now
     │   ├── LogMissingError         nothing has ever been logged there
@@ -32,6 +33,10 @@ class EventError(MonitoringError, ValueError):
 
 class ProfileError(MonitoringError, ValueError):
     """Profiles or layouts that cannot be read, or do not belong together."""
+
+
+class NoReferenceError(MonitoringError, ValueError):
+    """A drift reference that cannot be had, or be taken back."""
 
 
 class NotRecordedError(MonitoringError):

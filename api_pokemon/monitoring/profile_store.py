@@ -1,8 +1,9 @@
 """The profiles of stretches of time, however long ago, and what keeps them few."""
 
+import math
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select
 
 from api_pokemon.monitoring.database import reading, writing
 from api_pokemon.monitoring.drift_tables import profile_horizon, profiles
@@ -51,11 +52,18 @@ class ProfileStore:
 
     def rows_by_version(self, from_seconds: float, to_seconds: float) -> dict[str, int]:
         """How many rows each model version has in the buckets that begin in a stretch of time."""
-        begun = (profiles.c.bucket_start >= from_seconds) & (profiles.c.bucket_start < to_seconds)
+        begun = _begun(from_seconds, to_seconds)
         query = select(profiles.c.model_version, func.sum(profiles.c.rows)).where(begun)
         with reading(self._engine) as connection:
             found = connection.execute(query.group_by(profiles.c.model_version).order_by(profiles.c.model_version))
             return {version: int(rows) for version, rows in found}
+
+    def last_versions(self) -> list[str]:
+        """The model versions of the bucket that begins last; none where there is no bucket."""
+        last = select(func.max(profiles.c.bucket_start)).scalar_subquery()
+        query = select(profiles.c.model_version).where(profiles.c.bucket_start == last).distinct()
+        with reading(self._engine) as connection:
+            return sorted(connection.scalars(query))
 
     def layout(self, model_version: str) -> Layout | None:
         """The layout of a model version, None while there is none."""
@@ -134,9 +142,13 @@ class ProfileStore:
 def _merged(
     connection: Connection, model_version: str, layout: Layout, from_seconds: float, to_seconds: float
 ) -> Profile:
-    begun = (profiles.c.bucket_start >= from_seconds) & (profiles.c.bucket_start < to_seconds)
-    query = select(profiles.c.body).where(profiles.c.model_version == model_version, begun)
+    query = select(profiles.c.body).where(profiles.c.model_version == model_version, _begun(from_seconds, to_seconds))
     whole = empty_profile(layout)
     for bodies in connection.scalars(query).partitions(_AT_ONCE):
         whole = merge([whole, merge_all(layout, bodies)])
     return whole
+
+
+def _begun(from_seconds: float, to_seconds: float) -> ColumnElement[bool]:
+    """Buckets that begin at a time or later, and before another."""
+    return profiles.c.bucket_start.between(math.ceil(from_seconds), math.ceil(to_seconds) - 1)

@@ -9,7 +9,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 GRAFANA = ROOT / "docker/grafana"
-FILES = ("api_performance.json", "model_performance.json", "service_health.json")
+FILES = ("api_performance.json", "model_performance.json", "service_health.json", "drift.json")
 DASHBOARDS: dict[str, dict[str, Any]] = {
     name: json.loads((GRAFANA / "dashboards" / name).read_text()) for name in FILES
 }

@@ -33,6 +33,8 @@ _SETTINGS = {
     "API_POKEMON_FAULTS": "true",
     "API_POKEMON_ADMIN_KEYS": digest_of(_KEY).hex(),
     "API_POKEMON_ANONYMOUS_PREDICT": "true",
+    "API_POKEMON_DRIFT_CHECK_SECONDS": "5",
+    "API_POKEMON_DRIFT_WINDOW_SECONDS": "10",
 }
 
 
@@ -97,6 +99,7 @@ def _watch(stack: NativeStack, prometheus: PrometheusClient) -> Seen:
     _fail(stack, FAILING)
     before = _play(stack, 200, per_second=0)
     _wait_until_counted(prometheus, before.good)
+    wait_until(lambda: prometheus.query("drift_window_rows"), "drift is checked", seconds=60)
     time.sleep(PANEL_MINUTE_SECONDS + SCRAPE_SECONDS)  # what a panel of whole minutes looks back
     began = time.time()
     played = _play(stack, 600, per_second=100)

@@ -68,7 +68,7 @@ class LabelsOf:
     def _aggregated(self, expr: promql.AggregateExpr) -> frozenset[str]:
         labels = self(expr.expr)
         if expr.modifier is None:
-            return frozenset()
+            return labels if str(expr.op) in ("topk", "bottomk") else frozenset()
         assert expr.modifier.type == promql.AggModifierType.By, "`by` tells what is left"
         self._demand(expr.modifier.labels, labels, expr.prettify())
         return frozenset(expr.modifier.labels)

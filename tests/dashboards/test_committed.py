@@ -15,6 +15,7 @@ UIDS = {
     "api_performance.json": "api-performance",
     "model_performance.json": "model-performance",
     "service_health.json": "service-health",
+    "drift.json": "drift",
 }
 API_PANELS = {
     "API status": ("stat", "none"),
@@ -49,6 +50,7 @@ ALERTED = {
     "LowMemoryAvailable": ("Memory of the API available",),
     "PredictionLogLagging": ("Log lag", "Log lag over time"),
     "OutboxNearlyFull": ("Fill of the outboxes",),
+    "DriftCheckStale": ("Last check",),
 }
 
 
@@ -141,6 +143,7 @@ def test_the_named_dashboards_fit_on_a_screen() -> None:
         ("api_performance.json", ["job", "instance"]),
         ("model_performance.json", ["job", "instance", "model_version"]),
         ("service_health.json", ["job", "instance", "node"]),
+        ("drift.json", ["job", "instance", "model_version"]),
     ],
 )
 def test_variables_take_several_values_or_all(name: str, expected: list[str]) -> None:

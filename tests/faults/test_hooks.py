@@ -9,11 +9,20 @@ import pytest
 
 from api_pokemon.dex import load_dex
 from api_pokemon.errors import InjectedFaultError
-from api_pokemon.faults import FaultyLog, FaultyPredictor, FaultyRecord, FaultyStream, api_faults, worker_faults
+from api_pokemon.faults import (
+    FaultyDriftChecks,
+    FaultyLog,
+    FaultyPredictor,
+    FaultyRecord,
+    FaultyStream,
+    api_faults,
+    worker_faults,
+)
 from api_pokemon.faults.board import Faults
 from api_pokemon.model import MoveRanker, open_model
 from api_pokemon.model.registry import SHIPPED, shipped_version
 from api_pokemon.monitoring import Entry, OutboxState, Prediction, StreamUnavailableError, new_id
+from api_pokemon.monitoring.drift_checking import DriftCheck, GroupCheck
 from api_pokemon.monitoring.prediction_log import WriterCounts
 
 ENTRY = Entry("w", 1, b"")
@@ -145,6 +154,37 @@ def test_a_log_that_seems_to_lack_rows(workers: Faults) -> None:
     assert log.counts() == {}
 
 
+CHECK = DriftCheck(
+    *("v1", 5000.0, 1400.0, 5000.0, 900, 10_000, "id", "window", "no_drift"),
+    groups=(
+        GroupCheck("request", "no_drift", "no_drift", 0.0, ()),
+        GroupCheck("choice", "no_drift", "drift", 0.0, ()),
+    ),
+    fields=(),
+    numbers={"no_drift": 1},
+)
+
+
+class Checks:
+    def latest(self) -> Sequence[DriftCheck]:
+        return [CHECK]
+
+
+def test_drift_that_is_told_of_whatever_is_so(workers: Faults) -> None:
+    checks = FaultyDriftChecks(workers, Checks())
+
+    def told() -> tuple[list[bool], float]:
+        (check,) = checks.latest()
+        return [group.is_detected for group in check.groups], check.checked_seconds
+
+    assert checks.latest() == [CHECK]
+    workers.cause("drifted-requests", seconds=60)
+    assert told() == ([True, False], 5000.0)
+    workers.cause("drifted-choices", seconds=60)
+    workers.cause("stale-drift-check", seconds=60, level=2000)
+    assert told() == ([True, True], 3000.0)
+
+
 def test_each_process_has_its_own_faults() -> None:
     assert [status.name for status in api_faults("redis://localhost:1").statuses()] == [
         "slow-handler",
@@ -162,5 +202,8 @@ def test_each_process_has_its_own_faults() -> None:
         "unreachable-stream",
         "miscounted-log",
         "slow-metrics",
+        "drifted-requests",
+        "drifted-choices",
+        "stale-drift-check",
     ]
     assert "paused-stream" not in [status.name for status in api_faults("").statuses()]

@@ -9,6 +9,8 @@ import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 import psutil
@@ -76,6 +78,8 @@ class Deployment:
         How many of each.
     redis, postgres
         What carries and what keeps the events; without them it is files.
+    settings
+        Further ones, for all programs.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class Deployment:
         workers: int = 1,
         redis: RedisServer | None = None,
         postgres: PostgresServer | None = None,
+        settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.redis = redis
         self.postgres = postgres
@@ -95,6 +100,7 @@ class Deployment:
             "API_POKEMON_TABLEBASE": "false",
             "API_POKEMON_STREAM_URL": redis.url if redis else "",
             "API_POKEMON_LOG_URL": postgres.url if postgres else "",
+            **settings,
         }
         self.apis = [Program(folder / f"serve-{number}", "serve", self.settings) for number in range(apis)]
         self.workers = [Program(folder / f"worker-{number}", "worker", self.settings) for number in range(workers)]
@@ -145,8 +151,12 @@ class Deployment:
 
     def balances(self) -> list[dict[str, int]]:
         """What ``api-pokemon account`` tells."""
+        return list(self.told("account")["outboxes"])
+
+    def told(self, *command: str) -> Any:
+        """What a command prints as JSON; it must end well."""
         told = subprocess.run(
-            [*API_POKEMON, "account", "--json"],
+            [*API_POKEMON, *command, "--json"],
             env={**os.environ, **self.settings},
             cwd=self.data_dir,
             capture_output=True,
@@ -154,22 +164,25 @@ class Deployment:
             check=False,
         )
         assert told.returncode == 0, told.stdout + told.stderr
-        return list(json.loads(told.stdout)["outboxes"])
+        return json.loads(told.stdout)
 
 
 @contextlib.contextmanager
-def embedded(folder: Path) -> Iterator[Deployment]:
+def embedded(folder: Path, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[Deployment]:
     """One API process and one worker on SQLite files, as ``up`` starts them."""
-    with Deployment(folder).running() as deployment:
+    with Deployment(folder, settings=settings).running() as deployment:
         yield deployment
 
 
 @contextlib.contextmanager
-def stack(folder: Path, *, apis: int = 2, workers: int = 2) -> Iterator[Deployment]:
+def stack(
+    folder: Path, settings: Mapping[str, str] = MappingProxyType({}), *, apis: int = 2, workers: int = 2
+) -> Iterator[Deployment]:
     """Several of each on Redis and PostgreSQL."""
     with postgres_folder() as data:
         redis, postgres = RedisServer(folder / "redis"), PostgresServer(data)
-        with Deployment(folder, apis=apis, workers=workers, redis=redis, postgres=postgres).running() as deployment:
+        deployment = Deployment(folder, apis=apis, workers=workers, redis=redis, postgres=postgres, settings=settings)
+        with deployment.running():
             yield deployment
 
 

@@ -36,6 +36,12 @@ PROMISED = {
     "job_runs_total": ("counter", {"kind", "state"}),
     "job_duration_seconds": ("summary", {"kind"}),
     "job_last_success_timestamp_seconds": ("gauge", {"kind"}),
+    "drift_share": ("gauge", {"model_version", "group"}),
+    "drift_score": ("gauge", {"model_version", "group", "feature"}),
+    "drift_detected": ("gauge", {"model_version", "group", "reference"}),
+    "drift_window_rows": ("gauge", {"model_version"}),
+    "drift_last_check_timestamp_seconds": ("gauge", {"model_version"}),
+    "drift_checks_total": ("counter", {"model_version", "verdict"}),
     "shop_build_info": ("info", {"version", "commit", "model_version"}),
 }
 

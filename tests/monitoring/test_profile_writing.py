@@ -1,7 +1,6 @@
 """Profiles are kept with the log, on every database: as many rows, the same ones, whoever writes them and when."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from threading import Barrier, Thread
 
 import pytest
@@ -25,29 +24,17 @@ from api_pokemon.monitoring.profile_store import ProfileStore
 from api_pokemon.monitoring.profile_table import UNIFORM, find_layout
 from api_pokemon.monitoring.profile_writing import ProfileWriter
 from api_pokemon.monitoring.profiles import profile_rows
+from tests.monitoring.drift_log import log, url, write
 from tests.monitoring.drifting import BASELINE, SPECS, baseline_of, predictions
 from tests.monitoring.logged_events import START_SECONDS, WRITER, entries, prediction_at
 
 LAYOUT = BASELINE.layout
+__all__ = ["log", "url"]
+
 OTHER_WRITER = "1c0ffee0-6f5a-4c3c-9d53-2f2a0c6c7b10"
 DAY = 86_400
 DRIFT_TABLES = (drift_checks, drift_references, layouts, profile_horizon, profiles, unprofiled)
 ALWAYS = (0.0, 4e9)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/log.sqlite"
-    return str(request.getfixturevalue("postgres_url"))
-
-
-@pytest.fixture
-def log(url: str) -> Iterator[PredictionLog]:
-    log = PredictionLog(connect(url))
-    log.migrate()
-    yield log
-    log.engine.dispose()
 
 
 @pytest.fixture
@@ -58,11 +45,6 @@ def store(log: PredictionLog) -> ProfileStore:
 @pytest.fixture
 def recount(log: PredictionLog) -> Recount:
     return Recount(log.engine, baseline_of)
-
-
-def write(log: PredictionLog, made: Sequence[Prediction], writer: ProfileWriter, *, first: int = 1) -> None:
-    for begin in range(0, len(made), 100):
-        log.write(entries(made[begin : begin + 100], first + begin), also=writer)
 
 
 def profiles_of(engine: Engine) -> list[tuple[str, int, int, int]]:

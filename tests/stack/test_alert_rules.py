@@ -370,10 +370,47 @@ MLOPS = [
     Case("ScrapeSlow", "nothing", "no series", {}, NEVER),
 ]
 
+
+def drift_of(group: str, *values: str, reference: str = "window") -> dict[str, str]:
+    """What so many workers tell of a group of fields."""
+    labels = f'job="worker",model_version="v1",group="{group}",reference="{reference}"'
+    return {f'drift_detected{{{labels},instance="worker-{number}"}}': value for number, value in enumerate(values)}
+
+
+def last_check(*values: str) -> dict[str, str]:
+    name = "drift_last_check_timestamp_seconds"
+    return {f'{name}{{job="worker",instance="worker-{n}",model_version="v1"}}': each for n, each in enumerate(values)}
+
+
+def drift_cases(alert: str, group: str, other: str) -> list[Case]:
+    found, none = gauge((0, 2), (1, 10), (0, 9)), gauge((0, 30))
+    while_found = {2.5: 0, 3.5: 1, 11.5: 1, 13: 0}
+    return [
+        Case(alert, "fires", "found", drift_of(group, found), while_found),
+        Case(alert, "fires", "two workers tell the same", drift_of(group, found, found), while_found),
+        Case(alert, "fires", "provisionally", drift_of(group, found, reference="uniform"), while_found),
+        Case(alert, "below", "not found", drift_of(group, none), NEVER),
+        Case(alert, "below", "the other fields", {**drift_of(group, none), **drift_of(other, found)}, NEVER),
+        Case(alert, "nothing", "no number", drift_of(group, gauge((NAN, 30))), NEVER),
+        Case(alert, "nothing", "no series", {}, NEVER),
+    ]
+
+
+DRIFT = [
+    *drift_cases("DataDriftDetected", "request", "choice"),
+    *drift_cases("PredictionDriftDetected", "choice", "request"),
+    Case("DriftCheckStale", "fires", "for long", last_check(gauge((0, 60))), {30: 0, 30.5: 0, 32: 1, 45: 1}),
+    Case("DriftCheckStale", "fires", "then again", last_check(gauge((0, 40), (2400, 20))), {35: 1, 41: 0}),
+    Case("DriftCheckStale", "below", "one worker knows better", last_check(gauge((0, 60)), gauge((900, 60))), {44: 0}),
+    Case("DriftCheckStale", "below", "up to half an hour", last_check(gauge((0, 30))), {29: 0, 30: 0}),
+    Case("DriftCheckStale", "nothing", "no number", last_check(gauge((NAN, 60))), {45: 0}),
+    Case("DriftCheckStale", "nothing", "no check", {}, {45: 0}),
+]
+
 CASES = [
     *down_cases("APIDown", "api", 1),
     *down_cases("WorkerDown", "worker", 2),
-    *(LATENCY + ERRORS + CONFIDENCE + SYSTEM + MLOPS),
+    *(LATENCY + ERRORS + CONFIDENCE + SYSTEM + MLOPS + DRIFT),
 ]
 
 
@@ -425,6 +462,11 @@ TOLD = {
     "and wait in the outbox.",
     "NoPredictions": "1.00 calls a second are answered well, and no prediction is counted (threshold: none over 5 "
     "minutes). Only batches in which no duel can be predicted explain this.",
+    "DataDriftDetected": "Requests to model v1 do not look like its reference (window), in two windows one after the "
+    "other (threshold: a field beyond chance and beyond 0.1).",
+    "PredictionDriftDetected": "The choices of model v1 do not look like its reference (window), in two windows one "
+    "after the other (threshold: a field beyond chance and beyond 0.1).",
+    "DriftCheckStale": "The latest check for drift was 32m 0s ago (threshold 30m).",
     "ScrapeSlow": "api:8000 (api) took 1.1s on average to show its metrics over the last 5 minutes (threshold 1s).",
 }
 
@@ -438,6 +480,19 @@ def test_it_says_what_is_so_and_where_to_look(alert: str, tmp_path: Path) -> Non
         annotations["summary"] = {"APIDown": "The API is down", "WorkerDown": "No worker is up"}[alert]
     told = Told(alert, minute, {**RULES[alert].labels, **LABELS.get(alert, {})}, annotations)
     run_rules(tmp_path, (RECORDING, RULES[alert].file), (case.series, [told]))
+
+
+@pytest.mark.parametrize(
+    ("reference", "severity"), [("uniform", "info"), ("window", "warning"), ("carried", "warning")]
+)
+@pytest.mark.parametrize(("alert", "group"), [("DataDriftDetected", "request"), ("PredictionDriftDetected", "choice")])
+def test_drift_from_what_nobody_declared_wakes_nobody(
+    alert: str, group: str, reference: str, severity: str, tmp_path: Path
+) -> None:
+    annotations = {**RULES[alert].annotations, "description": TOLD[alert].replace("(window)", f"({reference})")}
+    labels = {**RULES[alert].labels, **LABELS[alert], "reference": reference, "severity": severity}
+    series = drift_of(group, gauge((1, 10)), reference=reference)
+    run_rules(tmp_path, (RECORDING, RULES[alert].file), (series, [Told(alert, 2, labels, annotations)]))
 
 
 INSTANCE = {"job": "api", "instance": "api:8000"}
@@ -455,6 +510,8 @@ LABELS = {
     "OutboxNearlyFull": {"job": "api", "writer": "a"},
     "StreamUnreachable": {"job": "api", "instance": "api-0"},
     "NoPredictions": {"job": "api"},
+    "DataDriftDetected": {"model_version": "v1", "reference": "window", "severity": "warning"},
+    "PredictionDriftDetected": {"model_version": "v1", "reference": "window", "severity": "warning"},
     "ScrapeSlow": INSTANCE,
 }
 """What an alert is about, beside the labels that its rule gives it."""

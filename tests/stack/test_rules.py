@@ -42,7 +42,7 @@ def test_the_eight_alerts_are_those_that_people_rely_on() -> None:
 def test_the_others_are_in_a_file_of_their_own() -> None:
     assert [rule.name for rule in RULES if rule.file == "mlops_alerts.yml"] == [
         *("WorkerDown", "PredictionLogLagging", "PredictionsUnaccounted", "OutboxNearlyFull", "StreamUnreachable"),
-        *("NoPredictions", "ScrapeSlow"),
+        *("NoPredictions", "DataDriftDetected", "PredictionDriftDetected", "DriftCheckStale", "ScrapeSlow"),
     ]
     assert len({rule.name for rule in RULES}) == len(RULES)
 
@@ -50,8 +50,8 @@ def test_the_others_are_in_a_file_of_their_own() -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_an_alert_waits_and_says_how_bad_it_is_and_where_to_look(rule: AlertRule) -> None:
     assert rule.for_seconds >= 60
-    assert rule.labels["severity"] in ("critical", "warning", "info")
-    assert rule.labels["component"] in ("api", "model", "system", "worker", "log", "stream")
+    assert set(re.findall(r"}}(\w+){{", f"}}}}{rule.labels['severity']}{{{{")) <= {"critical", "warning", "info"}
+    assert rule.labels["component"] in ("api", "model", "system", "worker", "log", "stream", "drift")
     assert "threshold" in rule.annotations["description"]
     assert rule.annotations["runbook_url"] == f"MONITORING_GUIDE.md#{rule.name.lower()}"
     assert rule.annotations["summary"]

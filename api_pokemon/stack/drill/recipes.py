@@ -123,6 +123,24 @@ RECIPES = (
         worker="runs",
     ),
     _faulty(
+        "DataDriftDetected",
+        "the worker tells that requests drift",
+        FaultOn("worker", "drifted-requests"),
+        worker="runs",
+    ),
+    _faulty(
+        "PredictionDriftDetected",
+        "the worker tells that choices drift",
+        FaultOn("worker", "drifted-choices"),
+        worker="runs",
+    ),
+    _faulty(
+        "DriftCheckStale",
+        "the worker tells of a check long ago",
+        FaultOn("worker", "stale-drift-check"),
+        worker="runs",
+    ),
+    _faulty(
         "ScrapeSlow",
         "the worker's metrics are slow",
         FaultOn("worker", "slow-metrics", _SLOW_SCRAPE_SECONDS),

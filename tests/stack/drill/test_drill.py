@@ -23,7 +23,11 @@ from tests.stack.native_stack import NativeStack
 MIB = 1 << 20
 NAMES = [recipe.alert for recipe in RECIPES]
 MEMORY = ("HighMemoryUsage", "LowMemoryAvailable")
-SETTINGS = {"API_POKEMON_FAULTS": "true", "API_POKEMON_OUTBOX_MAX_BYTES": str(2 * MIB)}
+SETTINGS = {
+    "API_POKEMON_FAULTS": "true",
+    "API_POKEMON_OUTBOX_MAX_BYTES": str(2 * MIB),
+    "API_POKEMON_DRIFT_CHECK_SECONDS": "5",
+}
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ def _make_profiles() -> None:
         sa.Column("rows", sa.BigInteger, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
     )
+    op.create_index("profiles_by_start", "profiles", ["bucket_start", "model_version", "rows"])
     op.create_table(
         "unprofiled",
         sa.Column("model_version", sa.Text, primary_key=True),

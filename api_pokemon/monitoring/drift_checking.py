@@ -1,0 +1,234 @@
+"""Judges the latest window of each model version, and keeps what was found.
+
+Drift of a group of fields is *detected* where its latest window drifts, and so does the window before that one: the two
+have the same length and no row in common. With windows of an hour, drift that begins now is detected after one hour to
+two, and is over within an hour after it ended.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from sqlalchemy import Engine, delete, insert, select
+
+from api_pokemon.monitoring.database import reading, writing
+from api_pokemon.monitoring.drift_detection import Drift, DriftDetector, FieldDrift, GroupDrift, Verdict
+from api_pokemon.monitoring.drift_references import DriftReferences, Reference, ReferenceKind
+from api_pokemon.monitoring.drift_tables import drift_checks
+from api_pokemon.monitoring.ids import new_id
+from api_pokemon.monitoring.profile_layout import Layout
+from api_pokemon.monitoring.profile_rows import Group
+from api_pokemon.monitoring.profile_store import ProfileStore
+from api_pokemon.monitoring.profiles import Profile
+
+_SEEN_FOR_SECONDS = 86_400.0
+_KEEP_SECONDS = 90 * 86_400.0
+
+
+class GroupCheck(msgspec.Struct, frozen=True):
+    """A group of fields in the latest window, and in the one before.
+
+    Parameters
+    ----------
+    group, verdict, share, drifted
+        As of :class:`~api_pokemon.monitoring.drift_detection.GroupDrift`, of the latest window.
+    verdict_before
+        Of the window before, with which it has no row in common.
+    """
+
+    group: Group
+    verdict: Verdict
+    verdict_before: Verdict
+    share: float
+    drifted: tuple[str, ...]
+
+    @property
+    def is_detected(self) -> bool:
+        """Whether it drifts in both windows."""
+        return self.verdict == self.verdict_before == "drift"
+
+
+class DriftCheck(msgspec.Struct, frozen=True):
+    """What was found about a model version. Times are Unix seconds.
+
+    Parameters
+    ----------
+    checked_seconds
+        When; the same for all versions that were checked together.
+    from_seconds, to_seconds
+        The latest window.
+    rows, reference_rows
+        How many were compared.
+    reference_id, reference_kind
+        With what.
+    verdict
+        `drift` where a group drifts in the latest window.
+    groups, fields
+        In parts.
+    numbers
+        By verdict, how many checks of the version have had it, this one included.
+    """
+
+    model_version: str
+    checked_seconds: float
+    from_seconds: float
+    to_seconds: float
+    rows: int
+    reference_rows: int
+    reference_id: str
+    reference_kind: ReferenceKind
+    verdict: Verdict
+    groups: tuple[GroupCheck, ...]
+    fields: tuple[FieldDrift, ...]
+    numbers: Mapping[Verdict, int]
+
+
+class Judged(NamedTuple):
+    """A window that was judged, and against what."""
+
+    drift: Drift
+    reference: Reference
+
+
+class DriftChecker:
+    """Compares what the profiles tell with the references.
+
+    Every method raises `LogUnavailableError` where the database does not answer, and `ProfileError` where a newer
+    version of this service has written what is there.
+
+    Parameters
+    ----------
+    engine
+        The log's database.
+    window_seconds
+        Length of a window.
+    """
+
+    def __init__(self, engine: Engine, window_seconds: float) -> None:
+        self._store = ProfileStore(engine)
+        self._references = DriftReferences(engine)
+        self._checks = DriftChecks(engine)
+        self._window_seconds = window_seconds
+
+    def run(self, now_seconds: float) -> list[DriftCheck]:
+        """Check and keep, for every model version that has answered within a day, or last."""
+        checked = [check for version in self._versions(now_seconds) if (check := self.check(version, now_seconds))]
+        self._checks.keep(checked)
+        return checked
+
+    def check(self, model_version: str, now_seconds: float) -> DriftCheck | None:
+        """Check one model version, and keep nothing; None while it has no layout."""
+        begin, middle = now_seconds - 2 * self._window_seconds, now_seconds - self._window_seconds
+        latest = self.judge(model_version, middle, now_seconds)
+        before = self.judge(model_version, begin, middle)
+        if latest is None or before is None:
+            return None
+        groups = tuple(map(_group_check, latest.drift.groups, before.drift.groups))
+        verdict = _verdict([group.verdict for group in groups])
+        numbers = dict(self._checks.numbers(model_version))
+        return DriftCheck(
+            model_version,
+            now_seconds,
+            middle,
+            now_seconds,
+            latest.drift.rows,
+            latest.drift.reference_rows,
+            latest.reference.reference_id,
+            latest.reference.kind,
+            verdict,
+            groups,
+            latest.drift.fields,
+            {**numbers, verdict: numbers.get(verdict, 0) + 1},
+        )
+
+    def judge(self, model_version: str, from_seconds: float, to_seconds: float) -> Judged | None:
+        """Judge any stretch of time; None while the version has no layout."""
+        layout = self._store.layout(model_version)
+        reference = self._references.current(model_version)
+        if layout is None or reference is None:
+            return None
+        window = self._store.window(model_version, layout, from_seconds, to_seconds)
+        return Judged(self._judge(reference, layout, window), reference)
+
+    def _judge(self, reference: Reference, layout: Layout, window: Profile) -> Drift:
+        detector = DriftDetector(self._references.profile(reference, layout))
+        known = self._references.limits(reference)
+        detector.noise.found.update({size: np.array(limits) for size, limits in known.items()})
+        drift = detector.judge(window)
+        if detector.noise.found.keys() != known.keys():
+            found = {size: limits.tolist() for size, limits in detector.noise.found.items()}
+            self._references.keep_limits(reference, found)
+        return drift
+
+    def _versions(self, now_seconds: float) -> list[str]:
+        since = now_seconds - max(_SEEN_FOR_SECONDS, 2 * self._window_seconds)
+        return list(self._store.rows_by_version(since, now_seconds)) or self._store.last_versions()
+
+
+class DriftChecks:
+    """What was found.
+
+    Every method raises `LogUnavailableError` where the database does not answer.
+
+    Parameters
+    ----------
+    engine
+        The log's database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def keep(self, checks: list[DriftCheck]) -> None:
+        """Keep what was found together, and forget what is older than 90 days."""
+        if not checks:
+            return
+        rows = [
+            {
+                "id": new_id(),
+                "model_version": check.model_version,
+                "until_seconds": check.to_seconds,
+                "verdict": check.verdict,
+                "body": msgspec.json.encode(check).decode(),
+            }
+            for check in checks
+        ]
+        old = drift_checks.c.until_seconds < checks[0].checked_seconds - _KEEP_SECONDS
+        with writing(self._engine) as connection:
+            connection.execute(insert(drift_checks), rows)
+            connection.execute(delete(drift_checks).where(old))
+
+    def latest(self) -> list[DriftCheck]:
+        """What was found together last, by model version."""
+        last = select(drift_checks.c.until_seconds).order_by(drift_checks.c.id.desc()).limit(1).scalar_subquery()
+        query = select(drift_checks.c.body).where(drift_checks.c.until_seconds == last)
+        with reading(self._engine) as connection:
+            found = [_read(body) for body in connection.scalars(query.order_by(drift_checks.c.id))]
+        return list({check.model_version: check for check in found}.values())  # a job that was killed came twice
+
+    def history(self, model_version: str, most: int = 100) -> list[DriftCheck]:
+        """What was found about a model version, the latest first."""
+        of_it = drift_checks.c.model_version == model_version
+        query = select(drift_checks.c.body).where(of_it).order_by(drift_checks.c.id.desc()).limit(most)
+        with reading(self._engine) as connection:
+            return [_read(body) for body in connection.scalars(query)]
+
+    def numbers(self, model_version: str) -> Mapping[Verdict, int]:
+        """By verdict, how many checks of a model version have had it."""
+        return next((check.numbers for check in self.history(model_version, 1)), {})
+
+
+def _group_check(latest: GroupDrift, before: GroupDrift) -> GroupCheck:
+    return GroupCheck(latest.group, latest.verdict, before.verdict, latest.share, latest.drifted)
+
+
+def _verdict(verdicts: list[Verdict]) -> Verdict:
+    return next(verdict for verdict in _BY_WEIGHT if verdict in verdicts)
+
+
+_BY_WEIGHT: tuple[Verdict, ...] = ("drift", "no_drift", "insufficient_data")
+
+
+def _read(body: str) -> DriftCheck:
+    return msgspec.json.decode(body, type=DriftCheck)

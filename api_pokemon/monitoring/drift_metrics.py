@@ -1,0 +1,88 @@
+"""Shows what the latest check for drift has found, whichever worker has made it."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from threading import Event as Flag
+from threading import Thread
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric
+
+from api_pokemon.monitoring import catalogue
+from api_pokemon.monitoring.drift_checking import DriftCheck
+from api_pokemon.monitoring.errors import LogUnavailableError
+
+logger = logging.getLogger(__name__)
+
+
+class LatestChecks(Protocol):
+    """Tells what was found last, as :class:`~api_pokemon.monitoring.drift_checking.DriftChecks` does."""
+
+    def latest(self) -> Sequence[DriftCheck]: ...
+
+
+class DriftMetrics:
+    """Reads the latest check in a thread of its own, again and again, so that all workers show the same.
+
+    Shows nothing before the first check.
+
+    Parameters
+    ----------
+    registry
+        Where the metrics are exposed.
+    checks
+        What was found.
+    pause_seconds
+        Between two readings.
+    """
+
+    def __init__(self, registry: CollectorRegistry, checks: LatestChecks, pause_seconds: float = 5.0) -> None:
+        self._checks = checks
+        self._pause_seconds = pause_seconds
+        self._latest: Sequence[DriftCheck] = ()
+        self._stopping = Flag()
+        self._thread = Thread(target=self._run, name="drift metrics", daemon=True)
+        registry.register(self)
+
+    def start(self) -> None:
+        """Begin; once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End soon, without waiting for it."""
+        self._stopping.set()
+
+    def describe(self) -> Iterable[Metric]:
+        return _families(())
+
+    def collect(self) -> Iterable[Metric]:
+        return _families(self._latest)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._latest = self._checks.latest()
+            except LogUnavailableError as error:
+                logger.debug("drift is not known: %s", error)  # the consumer tells those who read the log
+            except Exception:  # the outermost loop of this thread
+                logger.exception("drift is not known; trying again")
+            self._stopping.wait(self._pause_seconds)
+
+
+def _families(checks: Sequence[DriftCheck]) -> Iterable[Metric]:
+    share, score = catalogue.DRIFT_SHARE.gauges(), catalogue.DRIFT_SCORE.gauges()
+    detected, rows = catalogue.DRIFT_DETECTED.gauges(), catalogue.DRIFT_WINDOW_ROWS.gauges()
+    last, number = catalogue.DRIFT_LAST_CHECK.gauges(), catalogue.DRIFT_CHECKS.counters()
+    for check in checks:
+        version = check.model_version
+        for group in check.groups:
+            share.add_metric([version, group.group], group.share)
+            detected.add_metric([version, group.group, check.reference_kind], group.is_detected)
+        for field in check.fields:
+            score.add_metric([version, field.group, field.name], field.statistic)
+        rows.add_metric([version], check.rows)
+        last.add_metric([version], check.checked_seconds)
+        for verdict, times in check.numbers.items():
+            number.add_metric([version, verdict], times)
+    return share, score, detected, rows, last, number
