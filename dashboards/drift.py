@@ -20,7 +20,7 @@ def drift() -> models.Dashboard:
         "drift",
         "Do predictions still look like those that are normal? What was asked, and what the model chose, each against "
         "a reference.",
-        variables=[job("worker"), instance(), model_version(catalogue.DRIFT_WINDOW_ROWS)],
+        variables=[job(".*"), instance(), model_version(catalogue.DRIFT_WINDOW_ROWS)],
         components=["drift"],
         parts=[
             _detected().span(8).height(4),

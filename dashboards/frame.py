@@ -162,6 +162,6 @@ def _link(here: str, uid: str) -> DashboardLink:
         .type(models.DashboardLinkType.LINK)
         .icon("dashboard")
         .url(f"/d/{uid}")
-        .include_vars({here, uid} <= _OF_THE_API)
+        .include_vars((here in _OF_THE_API) == (uid in _OF_THE_API))
         .keep_time(True)
     )
