@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from api_pokemon.drift_carrying import ask_for_what_is_missing
 from api_pokemon.monitoring.drift_baseline import Baseline
 from api_pokemon.monitoring.drift_checking import DriftChecker
 from api_pokemon.monitoring.profile_recount import Recount
@@ -19,6 +20,8 @@ def check_drift(parameters: Mapping[str, Any], progress: Progress) -> Mapping[st
     """Compare the latest window of each model version with its reference, and keep what was found."""
     settings = read_settings()
     checked = checker_of(settings).run(last_bucket(settings, time.time()))
+    provisional = [check.model_version for check in checked if check.reference_kind == "uniform"]
+    ask_for_what_is_missing(log_of(settings).engine, provisional)
     return {check.model_version: check.verdict for check in checked}
 
 

@@ -49,6 +49,13 @@ JOB_KINDS = (
         memory_bytes=1 << 30,
     ),
     JobKind(
+        "drift-carry-over",
+        "api_pokemon.drift_carrying:carry_over",
+        every_seconds=None,
+        timeout_seconds=3600,
+        memory_bytes=2 << 30,
+    ),
+    JobKind(
         "profile-upkeep",
         "api_pokemon.drift_jobs:keep_profiles",
         every_seconds=600,
