@@ -74,6 +74,10 @@ train: $(TRAIN) ## Train a model version from the committed battles
 bench: $(DEV) simulator ## Measure what benchmarks/README.md states
 	$(BIN)/python -m benchmarks
 
+.PHONY: demo-drift
+demo-drift: $(DEV) ## Show drift noticed, alerted, delivered and over, on the native stack
+	$(BIN)/python -m benchmarks.drift_demo
+
 .PHONY: dashboards
 dashboards: $(DEV) ## Write the JSON of Grafana's dashboards from their source
 	$(BIN)/python -m dashboards

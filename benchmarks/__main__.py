@@ -26,6 +26,7 @@ def commands(data_dir: str) -> tuple[tuple[str, ...], ...]:
         ("-m", "benchmarks.recording", "--service", "--worker"),
         ("-m", "benchmarks.recording"),
         ("-m", "benchmarks.logging_rate"),
+        ("-m", "benchmarks.drift_check"),
         ("-m", "benchmarks.memory"),
         ("-m", "benchmarks.memory", "--stack"),
         ("-m", "benchmarks.simulator"),

@@ -1,0 +1,168 @@
+"""Shows drift for real: players change their habits, that is noticed, alerted, delivered, and over again.
+
+    python -m benchmarks.drift_demo                                  # all four scenarios: `make demo-drift`
+    python -m benchmarks.drift_demo drift-types --window-seconds 60
+
+Starts the native stack with its waiting sixty times shorter and windows of some seconds, and lets the client play
+``players``; declares them normal, and plays on: nothing may be told. Then each scenario is played until its alert was
+delivered, and players again until that is told to be over. Prints when each thing was first seen. Ends with status 1
+where normal players raised an alert, or a scenario raised none.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from api_pokemon.traffic.players import DRIFTS
+from tests.stack.native_stack import NativeStack
+
+_COMMAND = (sys.executable, "-m", "api_pokemon")
+_RATE = 60
+_PATIENCE_WINDOWS = 8
+_SCENARIOS = tuple(f"drift-{name}" for name in DRIFTS)
+_ALERTS = ("DataDriftDetected", "PredictionDriftDetected")
+
+
+class Demonstration:
+    """The stack, and what is seen of it.
+
+    Parameters
+    ----------
+    stack
+        Running.
+    window_seconds
+        Length of its windows.
+    """
+
+    def __init__(self, stack: NativeStack, window_seconds: int) -> None:
+        self._stack = stack
+        self._window_seconds = window_seconds
+        self._seed = 0
+
+    @contextlib.contextmanager
+    def playing(self, scenario: str) -> Iterator[None]:
+        """Let a client play, with questions of its own each time."""
+        self._seed += 1
+        words = ["traffic", "--scenario", scenario, "--rate", str(_RATE), "--requests", "1000000"]
+        client = subprocess.Popen(
+            [*_COMMAND, *words, "--seed", str(self._seed), "--url", self._stack.url],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield
+        finally:
+            client.terminate()
+            client.wait()
+
+    def told(self, *words: str) -> Any:
+        """What a command prints as JSON."""
+        environment = {**os.environ, **self._stack._environment()}
+        command = [*_COMMAND, "drift", *words, "--json"]
+        return json.loads(subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout)
+
+    def deliveries(self, since: float) -> list[tuple[str, str]]:
+        """(alert, status) of what was delivered about drift since a time."""
+        with urlopen(f"http://127.0.0.1:{self._stack.ports['deliveries']}/deliveries", timeout=10) as answer:
+            found = json.load(answer)
+        new = [each for each in found if each["received_at_seconds"] >= since and each["alert"] in _ALERTS]
+        return [(each["alert"], each["status"]) for each in new]
+
+    def learn(self) -> None:
+        """Let players play for four windows, and declare that normal."""
+        with self.playing("players"):
+            time.sleep(4 * self._window_seconds + 5)
+            now = time.time()
+            stretch = ("--from", str(now - 4 * self._window_seconds), "--to", str(now))
+            (reference,) = self.told("reference", "use-window", *stretch, "--reason", "players, as they are")
+        print(f"reference: {reference['rows']:,} predictions of players", flush=True)
+
+    def leave_in_peace(self, windows: int) -> bool:
+        """Let players play on; whether nothing was told."""
+        with self.playing("players"):
+            time.sleep(3 * self._window_seconds)  # until what was told of the provisional reference is over
+            since = time.time()
+            time.sleep(windows * self._window_seconds)
+            told = [alert for alert, status in self.deliveries(since) if status == "firing"]
+        print(f"players, {windows} windows: {', '.join(told) or 'nothing is told'}", flush=True)
+        return not told
+
+    def show(self, scenario: str) -> bool:
+        """Play a scenario until it is told, and players until that is over; whether both came."""
+        began = time.time()
+        with self.playing(scenario):
+            detected = self._wait(self._detected)
+            delivered = self._wait(lambda: any(status == "firing" for _, status in self.deliveries(began)))
+            changed = self._changed()
+        alerts = sorted({alert for alert, _ in self.deliveries(began)})
+        over_from = time.time()
+        with self.playing("players"):
+            over = self._wait(lambda: self._is_over(began))
+        in_windows = "never" if detected is None else f"{(detected - began) / self._window_seconds:.1f} windows"
+        print(
+            f"{scenario}: detected after {in_windows}, {', '.join(alerts) or 'no alert'} delivered after "
+            f"{_since(delivered, began)}, over {_since(over, over_from)} after players were back; {changed}",
+            flush=True,
+        )
+        return None not in (detected, delivered, over)
+
+    def _detected(self) -> bool:
+        return any(
+            group["verdict"] == group["verdict_before"] == "drift"
+            for check in self.told("status")
+            for group in check["groups"]
+        )
+
+    def _is_over(self, since: float) -> bool:
+        last = dict(self.deliveries(since))
+        return bool(last) and set(last.values()) == {"resolved"}
+
+    def _changed(self) -> str:
+        (check,) = self.told("status")
+        drifting = [field for field in check["fields"] if field["verdict"] == "drift"]
+        furthest = sorted(drifting, key=lambda field: -field["statistic"])[:3]
+        return ", ".join(f"{field['name']} {field['statistic']:.2f}" for field in furthest) or "nothing drifts"
+
+    def _wait(self, condition: Callable[[], bool]) -> float | None:
+        """When it came true; None where it did not in the time of some windows."""
+        deadline = time.time() + _PATIENCE_WINDOWS * self._window_seconds
+        while time.time() < deadline:
+            if condition():
+                return time.time()
+            time.sleep(1)
+        return None
+
+
+def _since(moment: float | None, began: float) -> str:
+    return "never" if moment is None else f"{moment - began:.0f} s"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"default: {', '.join(_SCENARIOS)}")
+    parser.add_argument("--window-seconds", type=int, default=30)
+    options = parser.parse_args()
+    settings = {
+        "API_POKEMON_DRIFT_WINDOW_SECONDS": str(options.window_seconds),
+        "API_POKEMON_DRIFT_CHECK_SECONDS": "5",
+    }
+    with tempfile.TemporaryDirectory(prefix="drift-") as folder, NativeStack(Path(folder), settings=settings) as stack:
+        print(f"windows of {options.window_seconds} s, {_RATE} predictions per second", flush=True)
+        demonstration = Demonstration(stack, options.window_seconds)
+        demonstration.learn()
+        went_well = [demonstration.leave_in_peace(10)]
+        went_well += [demonstration.show(scenario) for scenario in options.scenarios or _SCENARIOS]
+    return 0 if all(went_well) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
