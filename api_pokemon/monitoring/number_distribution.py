@@ -94,7 +94,7 @@ def distribution(profile: Profile, index: int) -> Distribution:
     counts, sums = profile.counts[cells], profile.sums[cells]
     inside = np.where(counts > 0, sums / np.maximum(counts, 1) / FIXED_POINT, 0.0)
     means = layout.anchors[cells] + inside * layout.widths[cells]
-    return Distribution(np.array(layout.numbers[index].edges), counts / max(counts.sum(), 1), means)
+    return Distribution(layout.edges[index], counts / max(counts.sum(), 1), means)
 
 
 def coarser(distribution: Distribution, groups: int) -> Distribution:

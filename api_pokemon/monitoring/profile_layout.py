@@ -116,14 +116,19 @@ class Layout:
         return slice(int(self.starts[index]), int(self.starts[index + 1]))
 
     @cached_property
+    def edges(self) -> tuple[Floats, ...]:
+        """By number, its edges."""
+        return tuple(np.array(field.edges) for field in self.numbers)
+
+    @cached_property
     def anchors(self) -> Floats:
         """By cell of the numbers, the edge from which a value's distance is taken."""
-        return _joined([np.array([field.edges[0], *field.edges]) for field in self.numbers])
+        return _joined([np.concatenate([edges[:1], edges]) for edges in self.edges])
 
     @cached_property
     def widths(self) -> Floats:
         """By cell of the numbers, the distance that counts as one; negative below the first edge."""
-        return _joined([_widths(np.array(field.edges)) for field in self.numbers])
+        return _joined([_widths(edges) for edges in self.edges])
 
     @cached_property
     def units(self) -> Floats:

@@ -16,10 +16,13 @@ import numpy as np
 
 from api_pokemon.monitoring.errors import ProfileError
 from api_pokemon.monitoring.profile_layout import Floats, Ints, Layout
-from api_pokemon.monitoring.profile_rows import RowBatch, finite
+from api_pokemon.monitoring.profile_rows import LARGEST, RowBatch
 
 MOST_NEWCOMERS = 32
 """Values that the layout does not know, and that a profile names, for each category."""
+
+_AT_ONCE = 4096
+"""Rows that are sorted at once: more do not fit into a core's cache."""
 
 _FARTHEST_UNITS = 2.0**32
 
@@ -137,7 +140,7 @@ def merge(profiles: Iterable[Profile]) -> Profile:
     layout = parts[0].layout
     if any(part.layout.fingerprint != layout.fingerprint for part in parts):
         raise ProfileError("Profiles on different layouts cannot be merged: those of one model version have the same.")
-    counts = np.sum([part.counts for part in parts], axis=0)
+    counts = _total(part.counts for part in parts)
     newcomers = []
     for index in range(len(layout.categories)):
         kept, others = _limited(_added(part.newcomers[index] for part in parts))
@@ -146,9 +149,9 @@ def merge(profiles: Iterable[Profile]) -> Profile:
     return Profile(
         layout,
         rows=sum(part.rows for part in parts),
-        missing=np.sum([part.missing for part in parts], axis=0),
+        missing=_total(part.missing for part in parts),
         counts=counts,
-        sums=np.sum([part.sums for part in parts], axis=0),
+        sums=_total(part.sums for part in parts),
         lowest=np.min([part.lowest for part in parts], axis=0),
         highest=np.max([part.highest for part in parts], axis=0),
         newcomers=tuple(newcomers),
@@ -169,22 +172,34 @@ class _Numbers(NamedTuple):
 
 
 def _measure(layout: Layout, batch: RowBatch) -> _Numbers:
-    """All numbers at once: in ascending order, values of a cell lie together, and so do the cells."""
-    missing, counts, present = [], [], []
-    for field in layout.numbers:
-        values = np.sort(finite(batch.numbers[field.name]))
-        values = values[: int(values.searchsorted(np.nan))]
-        below = values.searchsorted(field.edges)
-        counts.append(np.diff(below, prepend=0, append=len(values)))
-        missing.append(batch.rows - len(values))
+    parts = [_measure_some(layout, batch, begin) for begin in range(0, max(batch.rows, 1), _AT_ONCE)]
+    counts, sums, missing, lowest, highest = zip(*parts, strict=True)
+    return _Numbers(_total(counts), _total(sums), _total(missing), np.min(lowest, axis=0), np.max(highest, axis=0))
+
+
+def _measure_some(layout: Layout, batch: RowBatch, begin: int) -> _Numbers:
+    """All numbers of some rows: in ascending order, values of a cell lie together, and so do the cells."""
+    begins = np.zeros(layout.number_cells + 1, np.int64)
+    missing, present = [], []
+    total = 0
+    for index, field in enumerate(layout.numbers):
+        given = batch.numbers[field.name][begin : begin + _AT_ONCE]
+        values = np.sort(given)  # NaN at the end
+        values = values[values.searchsorted(-LARGEST) : values.searchsorted(LARGEST, side="right")]
+        first, end = layout.starts[index : index + 2].tolist()
+        begins[first] = total
+        begins[first + 1 : end] = values.searchsorted(layout.edges[index]) + total
+        total += len(values)
+        missing.append(len(given) - len(values))
         present.append(values)
-    joined = np.concatenate([np.zeros(0, np.int64), *counts]).astype(np.int64)
+    begins[-1] = total
+    counts = np.diff(begins)
     return _Numbers(
-        joined,
-        _sum_distances(layout, joined, np.concatenate([np.zeros(0), *present])),
+        counts,
+        _sum_distances(layout, counts, np.concatenate([np.zeros(0), *present])),
         np.array(missing, np.int64),
-        np.array([values[0] if len(values) else np.inf for values in present]),
-        np.array([values[-1] if len(values) else -np.inf for values in present]),
+        np.array([values[0] if len(values) else np.inf for values in present]) + 0.0,  # one zero, without a sign
+        np.array([values[-1] if len(values) else -np.inf for values in present]) + 0.0,
     )
 
 
@@ -225,6 +240,15 @@ def _limited(counts: Newcomers) -> tuple[Newcomers, int]:
         return counts, 0
     kept = sorted(counts, key=newcomer_rank)[:MOST_NEWCOMERS]
     return {value: counts[value] for value in kept}, sum(counts.values()) - sum(counts[value] for value in kept)
+
+
+def _total(parts: Iterable[Ints]) -> Ints:
+    """One after the other: a window may be of many profiles, and they would not fit into a cache side by side."""
+    first, *others = parts
+    total = first.copy()
+    for other in others:
+        total += other
+    return total
 
 
 def _added(parts: Iterable[Newcomers]) -> Newcomers:
