@@ -26,11 +26,11 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: $(API) ## Start the service; settings are variables, as in `API_POKEMON_PORT=9000 make run`
+run: $(REPORTS) ## Start the service; settings are variables, as in `API_POKEMON_PORT=9000 make run`
 	@export API_POKEMON_COMMIT="$${API_POKEMON_COMMIT:-$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}"; exec $(BIN)/api-pokemon up
 
 .PHONY: stack
-stack: $(API) ## Start the service with all that watches it, without containers; `make stack OPTIONS="--speedup 60"` takes its options
+stack: $(REPORTS) ## Start the service with all that watches it, without containers; `make stack OPTIONS="--speedup 60"` takes its options
 	@export API_POKEMON_COMMIT="$${API_POKEMON_COMMIT:-$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}"; exec $(BIN)/api-pokemon stack $(OPTIONS)
 
 .PHONY: test

@@ -62,7 +62,7 @@ def carry_over(parameters: Mapping[str, Any], progress: Progress) -> Mapping[str
     since, until = source.from_seconds, source.to_seconds
     step = source.rows // MOST_ROWS + 1
     logged = (found.prediction for found in islice(log.scan(since_seconds=since, until_seconds=until), 0, None, step))
-    rows = answer_again(_ranker(settings.data_dir / "models", version), logged)
+    rows = answer_again(ranker_of(settings.data_dir / "models", version), logged)
     whole, done = [], 0
     while batch := list(islice(rows, _BATCH)):
         requests, choices = zip(*batch, strict=True)
@@ -96,7 +96,14 @@ def _source(engine: Engine, version: str) -> Reference | None:
     return latest if latest and latest == references.current(latest.model_version) else None
 
 
-def _ranker(models_dir: Path, version: str) -> MoveRanker:
+def ranker_of(models_dir: Path, version: str) -> MoveRanker:
+    """Answers with a model version.
+
+    Raises
+    ------
+    ModelMissingError, ModelDamagedError
+        It is not here, or cannot be trusted.
+    """
     folders = [folder for folder in (models_dir / version, SHIPPED / version) if folder.is_dir()]
     if not folders:
         raise ModelMissingError(f"The model version {version!r} is not in {models_dir}, so it cannot answer again.")

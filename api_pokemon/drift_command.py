@@ -24,6 +24,7 @@ from api_pokemon.drift_options import (
     version_of,
 )
 from api_pokemon.drift_reference_command import reference
+from api_pokemon.drift_report_command import report
 from api_pokemon.errors import DriftError
 from api_pokemon.monitoring.drift_checking import DriftCheck, DriftChecks, GroupCheck
 from api_pokemon.monitoring.drift_references import DriftReferences, Reference
@@ -42,6 +43,7 @@ drift = typer.Typer(
 
 
 drift.add_typer(reference, name="reference")
+drift.command()(report)
 
 
 @drift.command()

@@ -28,6 +28,13 @@ class Settings(BaseSettings):
         3600, ge=10, le=7 * 86_400, description="Length of the window of predictions that is checked for drift."
     )
     drift_check_seconds: int = Field(300, ge=5, le=86_400, description="Time between two checks for drift.")
+    drift_report_seconds: int = Field(
+        3600, ge=0, le=7 * 86_400, description="Time between two drift reports by Evidently; 0: only on demand."
+    )
+    drift_report_keep: int = Field(
+        100, ge=0, description="Remove the oldest drift reports beyond so many; 0 keeps all."
+    )
+    drift_report_keep_days: int = Field(30, ge=0, description="Remove drift reports that are older; 0 keeps them.")
     stream_url: str = Field(
         "",
         description="Redis that carries events to the workers, such as redis://…; empty: the worker reads the outbox.",

@@ -11,6 +11,7 @@ from api_pokemon.monitoring.outbox_stream import OutboxStream
 from api_pokemon.monitoring.prediction_log import PredictionLog
 from api_pokemon.monitoring.profile_writing import BaselineOf
 from api_pokemon.monitoring.redis_stream import RedisStream
+from api_pokemon.monitoring.report_folder import ReportFolder
 from api_pokemon.settings import Settings
 from api_pokemon.startup import log_url_of
 
@@ -48,6 +49,11 @@ def baselines_of(settings: Settings) -> BaselineOf:
 def bucket_seconds_of(settings: Settings) -> int:
     """How long the buckets are that profiles are kept in: a minute, or less for windows of a few minutes."""
     return next(length for length in _BUCKETS if length <= max(settings.drift_window_seconds // 10, 1))
+
+
+def reports_of(settings: Settings) -> ReportFolder:
+    """Where drift reports are kept."""
+    return ReportFolder(settings.data_dir / "reports")
 
 
 def stream_of(settings: Settings) -> RedisStream | OutboxStream:

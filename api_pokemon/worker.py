@@ -1,5 +1,6 @@
 """The one place where the worker is put together, and ``api-pokemon worker``."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,17 +22,22 @@ from api_pokemon.monitoring.accounting import Accountant
 from api_pokemon.monitoring.consumer import Consumer, ConsumerMetrics
 from api_pokemon.monitoring.drift_checking import DriftChecks
 from api_pokemon.monitoring.drift_metrics import DriftMetrics
+from api_pokemon.monitoring.errors import EvidentlyMissingError
+from api_pokemon.monitoring.evidently_report import evidently_is_installed
 from api_pokemon.monitoring.job_metrics import JobMetrics
 from api_pokemon.monitoring.job_runner import JobRunner
 from api_pokemon.monitoring.jobs import JobKind, Jobs
 from api_pokemon.monitoring.profile_writing import ProfileWriter
+from api_pokemon.monitoring.report_metrics import ReportMetrics
 from api_pokemon.routes.faults_route import faults_routes
 from api_pokemon.routes.keys import AdminKeyFile, KeyGuard, Role, read_admin_keys
 from api_pokemon.routes.problems import install_problems
 from api_pokemon.server import run
 from api_pokemon.settings import Settings
 from api_pokemon.startup import ADMIN_KEY_FILE
-from api_pokemon.stores import baselines_of, bucket_seconds_of, log_of, stream_of
+from api_pokemon.stores import baselines_of, bucket_seconds_of, log_of, reports_of, stream_of
+
+logger = logging.getLogger(__name__)
 
 JOB_KINDS = (
     JobKind(
@@ -54,6 +60,13 @@ JOB_KINDS = (
         every_seconds=None,
         timeout_seconds=3600,
         memory_bytes=2 << 30,
+    ),
+    JobKind(
+        "drift-report",
+        "api_pokemon.report_jobs:write_drift_reports",
+        every_seconds=3600,
+        timeout_seconds=600,
+        memory_bytes=1 << 30,
     ),
     JobKind(
         "profile-upkeep",
@@ -123,6 +136,9 @@ def create_worker(settings: Settings, *, registry: CollectorRegistry | None = No
         FaultyDriftChecks(faults, checks) if faults else checks,
         min(settings.drift_check_seconds / 5, _LOOK_SECONDS),
     )
+    ReportMetrics(registry, reports_of(settings))
+    if not evidently_is_installed():
+        logger.warning("there will be no drift reports: %s", EvidentlyMissingError())
     kinds = job_kinds(settings)
     runner = JobRunner(Jobs(log.engine), kinds, JobMetrics(registry, [kind.name for kind in kinds]))
 
@@ -147,15 +163,14 @@ def create_worker(settings: Settings, *, registry: CollectorRegistry | None = No
 
 def job_kinds(settings: Settings) -> tuple[JobKind, ...]:
     """The kinds of jobs, as often as the settings have it."""
-    every_seconds = settings.drift_check_seconds
-    return tuple(
-        replace(
-            kind, every_seconds=every_seconds, timeout_seconds=max(min(kind.timeout_seconds, every_seconds - 1), 60)
-        )
-        if kind.name == "drift-check"
-        else kind
-        for kind in JOB_KINDS
-    )
+    periods = {"drift-check": settings.drift_check_seconds, "drift-report": settings.drift_report_seconds}
+    return tuple(_every(kind, periods[kind.name]) if kind.name in periods else kind for kind in JOB_KINDS)
+
+
+def _every(kind: JobKind, seconds: int) -> JobKind:
+    if not seconds:
+        return replace(kind, every_seconds=None)
+    return replace(kind, every_seconds=seconds, timeout_seconds=max(min(kind.timeout_seconds, seconds - 1), 60))
 
 
 def _breakable(routes: list[Route], lifespan: Lifespan[FastAPI], faults: Faults, admin: KeyGuard) -> FastAPI:

@@ -184,6 +184,13 @@ DRIFT_CHECKS = MetricSpec(
     "drift_checks_total", "counter", "Checks for drift, by any worker.", ("model_version", "verdict")
 )
 
+DRIFT_REPORT_DURATION = MetricSpec(
+    "drift_report_duration_seconds",
+    "gauge",
+    "Time that the latest drift report took, by any worker.",
+    ("model_version",),
+)
+
 WATCHED = (
     API_REQUESTS,
     API_REQUEST_DURATION,
@@ -224,8 +231,16 @@ WORKED = (
 )
 """Of every worker."""
 
-DRIFTED = (DRIFT_SHARE, DRIFT_SCORE, DRIFT_DETECTED, DRIFT_WINDOW_ROWS, DRIFT_LAST_CHECK, DRIFT_CHECKS)
-"""Of every worker, once there was a check for drift."""
+DRIFTED = (
+    DRIFT_SHARE,
+    DRIFT_SCORE,
+    DRIFT_DETECTED,
+    DRIFT_WINDOW_ROWS,
+    DRIFT_LAST_CHECK,
+    DRIFT_CHECKS,
+    DRIFT_REPORT_DURATION,
+)
+"""Of every worker, once there was a check for drift, or a report."""
 
 METRICS = tuple(dict.fromkeys((*WATCHED, *RECORDED, *WORKED, *DRIFTED)))
 

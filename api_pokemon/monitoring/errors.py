@@ -7,6 +7,9 @@
     ├── EventError              bytes that are no event, or one of a kind that this version does not know
     ├── ProfileError            profiles or layouts that cannot be read, or do not belong together
     ├── NoReferenceError          a drift reference that cannot be had, or be taken back
+    ├── ReportError             a drift report that cannot be written
+    │   ├── EvidentlyMissingError   what writes reports is not installed here
+    │   └── InsufficientDataError   there are too few rows to compare
     ├── NotRecordedError        an event that could not be made durable, and so must not be served
     ├── LogUnavailableError     the prediction log cannot be read or written just now
     │   ├── LogMissingError         nothing has ever been logged there
@@ -37,6 +40,26 @@ class ProfileError(MonitoringError, ValueError):
 
 class NoReferenceError(MonitoringError, ValueError):
     """A drift reference that cannot be had, or be taken back."""
+
+
+class ReportError(MonitoringError):
+    """A drift report that cannot be written, for a reason that lies outside of the code."""
+
+    explains_itself = True
+
+
+class EvidentlyMissingError(ReportError):
+    """What writes reports is not installed here."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Evidently, which writes drift reports, is not installed here. `make reports-env` installs it, as does "
+            "`pip install --requirement requirements-reports.txt`."
+        )
+
+
+class InsufficientDataError(ReportError):
+    """There are too few rows to compare, or nothing in them that could differ."""
 
 
 class NotRecordedError(MonitoringError):

@@ -27,7 +27,8 @@ class JobKind:
     function
         What does it, as ``package.module:function``. Called in a process of its own, with the job's parameters and
         with what to tell progress to (a share in [0, 1], a text); returns the result. Both parameters and result are
-        mappings that JSON can hold. It must bear being begun again after it was killed anywhere.
+        mappings that JSON can hold. It must bear being begun again after it was killed anywhere. An error that it
+        raises is told with its traceback, unless it has the attribute `explains_itself`.
     every_seconds
         Length of its periods, which are counted from 1970 in UTC; None for a job that runs only when it is asked for.
         There is one job in each period, done by whichever worker comes first; its parameters are

@@ -104,6 +104,8 @@ def _result_text(result: Any) -> str:
 
 def _describe(error: Exception) -> str:
     """The error itself first, for who reads but a line, then how it came to it."""
+    if getattr(error, "explains_itself", False):
+        return str(error)
     what, how = traceback.format_exception_only(error), traceback.format_exception(error)
     return f"{''.join(what)[:_MOST_TEXT].strip()}\n\n{''.join(how)[-_MOST_TRACEBACK:]}"
 

@@ -84,7 +84,7 @@ def row_batch(specs: Iterable[FieldSpec], requests: Sequence[Fields], choices: S
         name = spec.name
         column = [row.get(name) for row in (requests if spec.group == "request" else choices)]
         if spec.kind == "number":
-            numbers[name] = _as_numbers(column)
+            numbers[name] = as_numbers(column)
         else:
             categories[name] = count_values(column)
     return RowBatch(len(requests), numbers, categories)
@@ -132,7 +132,8 @@ def as_text(value: Field) -> str | None:
             return _shortened(str(value))
 
 
-def _as_numbers(column: Sequence[Field]) -> NDArray[np.float64]:
+def as_numbers(column: Sequence[Field]) -> NDArray[np.float64]:
+    """A number's values, NaN where it is missing."""
     try:
         return finite(np.array(column, dtype=np.float64))
     except (ValueError, TypeError, OverflowError):

@@ -42,6 +42,7 @@ PROMISED = {
     "drift_window_rows": ("gauge", {"model_version"}),
     "drift_last_check_timestamp_seconds": ("gauge", {"model_version"}),
     "drift_checks_total": ("counter", {"model_version", "verdict"}),
+    "drift_report_duration_seconds": ("gauge", {"model_version"}),
     "shop_build_info": ("info", {"version", "commit", "model_version"}),
 }
 
