@@ -33,6 +33,8 @@ from api_pokemon.routes.asgi import HeadAsGet, SecurityHeaders, StoppedAsProblem
 from api_pokemon.routes.best_moves import BestMoves
 from api_pokemon.routes.dex_route import dex_routes
 from api_pokemon.routes.documentation import DESCRIPTION, SUMMARY, TAGS, DocumentedApi, operation_id
+from api_pokemon.routes.drift_lookups import DriftLookups, Periods
+from api_pokemon.routes.drift_route import drift_routes
 from api_pokemon.routes.faults_route import faults_routes
 from api_pokemon.routes.health_route import Health, health_routes, metrics_routes
 from api_pokemon.routes.keys import AdminKeyFile, KeyGuard, Keys, Role, read_keys
@@ -45,7 +47,7 @@ from api_pokemon.routes.problems import SERVER_PROBLEMS, install_problems
 from api_pokemon.routes.schemas import Duel
 from api_pokemon.settings import Settings
 from api_pokemon.startup import ADMIN_KEY_FILE
-from api_pokemon.stores import log_of, outboxes_of
+from api_pokemon.stores import log_of, outboxes_of, reports_of
 from api_pokemon.tablebase_upkeep import TablebaseUpkeep
 
 _FOLLOWING_CLI = "from api_pokemon import cli, lifeline; lifeline.follow_parent(); cli.main()"
@@ -102,6 +104,7 @@ def create_app(
     for router in (
         prediction_routes(best_moves, parts.record, predict),
         predictions_routes(lookups, dex, predict, admin),
+        drift_routes(_drift(settings), admin),
         model_routes(predictor.metadata, lambda: predictor.engine),
         dex_routes(dex),
         health_routes(_health(settings.commit, predictor), lambda: best_moves.predict(_PROBE, "en")),
@@ -181,6 +184,11 @@ def _recording(registry: CollectorRegistry, outboxes: OutboxFolder, stream_url: 
         raise StartError(f"There is no outbox to keep predictions in: {error}") from error
     except ValueError as error:
         raise StartError(f"API_POKEMON_STREAM_URL is not the address of a Redis: {error}") from error
+
+
+def _drift(settings: Settings) -> DriftLookups:
+    periods = Periods(settings.drift_check_seconds, settings.drift_report_seconds or None)
+    return DriftLookups(log_of(settings).engine, reports_of(settings), periods)
 
 
 def _keys(settings: Settings) -> Keys:

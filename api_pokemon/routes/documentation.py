@@ -25,6 +25,7 @@ Everything that goes wrong is told as [problem details](https://www.rfc-editor.o
 """
 TAGS = [
     {"name": "predictions", "description": "The best move, and the model that knows it."},
+    {"name": "drift", "description": "Whether what is asked and answered still looks as it should."},
     {"name": "game", "description": "Pokémon, moves and types of Let's Go Pikachu and Eevee."},
     {"name": "operation", "description": "Health and metrics, for those who run the service."},
 ]

@@ -3,9 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from api_pokemon.monitoring import (
@@ -21,16 +20,7 @@ from api_pokemon.monitoring import (
 )
 from api_pokemon.monitoring.errors import LogMissingError
 from api_pokemon.monitoring.prediction_log import LoggedPrediction, PredictionLog
-
-T = TypeVar("T")
-
-_THREADS = 4
-"""For all look-ups together, so that a database that hangs cannot take the threads of anything else."""
-
-_MOST_AT_ONCE = 256
-"""Look-ups that run or wait for a thread; whoever comes then is turned away, as the log does not keep up."""
-
-_ANSWER_WITHIN_SECONDS = 5.0
+from api_pokemon.routes.log_threads import LogThreads
 
 logger = logging.getLogger(__name__)
 
@@ -84,8 +74,7 @@ class Lookups:
         self._log = log
         self._outboxes = outboxes
         self._record = record
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="look-up")
-        self._at_once = 0
+        self._threads = LogThreads()
         self._reporting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def find(self, prediction_id: str) -> Found | None:
@@ -96,7 +85,7 @@ class Lookups:
         LogUnavailableError
             If the log does not answer, and the prediction is not waiting for it either.
         """
-        return await self._in_thread(partial(self._find, prediction_id, surely=False))
+        return await self._threads.run(partial(self._find, prediction_id, surely=False))
 
     async def page(self, most: int, wanted: Wanted) -> list[LoggedPrediction]:
         """Logged predictions, the newest first.
@@ -106,7 +95,7 @@ class Lookups:
         LogUnavailableError
             If the log does not answer.
         """
-        return await self._in_thread(partial(self._page, most, wanted))
+        return await self._threads.run(partial(self._page, most, wanted))
 
     async def report(self, prediction_id: str, *, happened: bool) -> KnownOutcome | None:
         """Keep what happened, unless an outcome is known already; returns the one that stands.
@@ -128,7 +117,7 @@ class Lookups:
         """
         lock = self._reporting.setdefault(prediction_id, asyncio.Lock())
         async with lock:
-            found = await self._in_thread(partial(self._find, prediction_id, surely=True))
+            found = await self._threads.run(partial(self._find, prediction_id, surely=True))
             if found is None or found.outcome is not None:
                 return None if found is None else found.outcome
             outcome = Outcome(new_id(), prediction_id, happened)
@@ -165,19 +154,6 @@ class Lookups:
             return self._log.page(most, **wanted._asdict())
         except LogMissingError:
             return []
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        if self._at_once >= _MOST_AT_ONCE:
-            raise LogUnavailableError("Too many look-ups wait for the log.")
-        self._at_once += 1
-        try:
-            async with asyncio.timeout(_ANSWER_WITHIN_SECONDS):
-                # A thread that is given up is missing until it comes back: a log that hangs costs four, no more.
-                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except TimeoutError:
-            raise LogUnavailableError(f"The log did not answer within {_ANSWER_WITHIN_SECONDS:g} s.") from None
-        finally:
-            self._at_once -= 1
 
 
 def _events(bodies: list[bytes]) -> list[Event]:

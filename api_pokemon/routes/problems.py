@@ -45,6 +45,12 @@ class Kind(Enum):
         "There is no such prediction",
         "Use the `prediction_id` of an answer; very old predictions may have been removed.",
     )
+    UNKNOWN_REPORT = (
+        "unknown-report",
+        404,
+        "There is no such drift report",
+        "GET /drift/reports lists them; old ones are removed.",
+    )
     UNKNOWN_FAULT = ("unknown-fault", 404, "There is no such fault", "GET /faults lists all that can be caused here.")
     NOT_FOUND = ("not-found", 404, "There is no such page", "GET / links every page.")
     WRONG_METHOD = ("wrong-method", 405, "The page does not answer to this method", "Use one that Allow names.")

@@ -21,19 +21,68 @@ from fastapi.routing import APIRoute
 from api_pokemon.main import create_app
 from api_pokemon.model.asked import AskedDuel
 from api_pokemon.monitoring import Outcome, Prediction, encode
+from api_pokemon.monitoring.drift_changes import Change
+from api_pokemon.monitoring.drift_checking import DriftCheck, DriftChecks, GroupCheck
+from api_pokemon.monitoring.drift_detection import FieldDrift
+from api_pokemon.monitoring.report_summary import FieldSummary, ReportSummary
 from api_pokemon.monitoring.stream import Entry
 from api_pokemon.routes.documentation import EXAMPLES_FILE
 from api_pokemon.routes.keys import digest_of
 from api_pokemon.settings import Settings
-from api_pokemon.stores import log_of, outboxes_of
+from api_pokemon.stores import log_of, outboxes_of, reports_of
 
 FILE = Path(str(files("api_pokemon.routes") / EXAMPLES_FILE))
 _DUEL = {"pokemon_a_id": 1, "pokemon_b_id": 25}
 _ADMIN = "an admin's key"
+_DISTANCE = "Jensen-Shannon distance"
 _AS_ADMIN = (("X-API-Key", _ADMIN),)
 
-LOGGED, ENDED, PENDING, UNKNOWN, _OUTCOME = (f"019fbd7c-cc0{n}-7abc-8def-0123456789ab" for n in (1, 2, 3, 4, 5))
-"""Predictions of 1 August 2026."""
+LOGGED, ENDED, PENDING, UNKNOWN, _OUTCOME, REPORT, _REFERENCE = (
+    f"019fbd7c-cc0{n}-7abc-8def-0123456789ab" for n in range(1, 8)
+)
+"""Predictions and others of 1 August 2026."""
+
+_VERSION = "20260714-5ca1ab1e"
+_NOON = 1_785_585_600.0
+_SCORES = (
+    FieldDrift("attacker", "category", "request", 0.236, 0.041, 0.1, "drift", (Change("mewtwo", 0.005, 0.21),)),
+    FieldDrift("win_probability", "number", "choice", 0.032, 0.044, 0.1, "no_drift", ()),
+)
+CHECK = DriftCheck(
+    model_version=_VERSION,
+    checked_seconds=_NOON,
+    from_seconds=_NOON - 3600,
+    to_seconds=_NOON,
+    rows=4210,
+    reference_rows=31_337,
+    reference_id=_REFERENCE,
+    reference_kind="window",
+    verdict="drift",
+    groups=(
+        GroupCheck("request", "drift", "no_drift", 0.5, ("attacker",)),
+        GroupCheck("choice", "no_drift", "no_drift", 0.0, ()),
+    ),
+    fields=_SCORES,
+    numbers={"no_drift": 287, "drift": 1},
+)
+SUMMARY = ReportSummary(
+    report_id=REPORT,
+    model_version=_VERSION,
+    from_seconds=CHECK.from_seconds,
+    to_seconds=CHECK.to_seconds,
+    rows=CHECK.rows,
+    sampled_rows=CHECK.rows,
+    reference_id=_REFERENCE,
+    reference_kind="window",
+    reference_rows=CHECK.reference_rows,
+    sampled_reference_rows=10_000,
+    verdict="drift",
+    duration_seconds=11.25,
+    fields=(
+        FieldSummary("attacker", "category", "request", 0.236, 0.041, 0.1, "drift", 0.238, _DISTANCE, 0.1, True),
+        FieldSummary("language", "category", "request", 0.0, 0.0, 0.1, "no_drift", left_out="always en"),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +156,13 @@ QUESTIONS = (
     Question("The last with Pikachu", "GET", "/predictions?pokemon=pikachu&limit=1", headers=_AS_ADMIN),
     Question("Without a key", "GET", "/predictions"),
     Question("A bad time", "GET", "/predictions?since=yesterday", headers=_AS_ADMIN),
+    Question("A report", "POST", "/drift/reports", headers=_AS_ADMIN),
+    Question("Players have found Mewtwo", "GET", "/drift/status", headers=_AS_ADMIN),
+    Question("The last check", "GET", "/drift/history?limit=1", headers=_AS_ADMIN),
+    Question("Too many", "GET", "/drift/history?limit=1000", headers=_AS_ADMIN),
+    Question("The last report", "GET", "/drift/reports?limit=1", headers=_AS_ADMIN),
+    Question("One as numbers", "GET", f"/drift/reports/{REPORT}.json", headers=_AS_ADMIN),
+    Question("An unknown report", "GET", f"/drift/reports/{UNKNOWN}", headers=_AS_ADMIN),
     Question("The model", "GET", "/predict/model-info"),
     Question("All of the Pikachu family", "GET", "/pokemon?search=chu"),
     Question("A bad limit", "GET", "/pokemon?limit=0"),
@@ -171,6 +227,9 @@ def example_app(folder: Path) -> FastAPI:
     log.migrate()
     events = (_prediction(LOGGED), _prediction(ENDED), Outcome(_OUTCOME, ENDED, happened=True))
     log.write([Entry(str(UUID(int=0)), number, encode(event)) for number, event in enumerate(events, start=1)])
+    DriftChecks(log.engine).keep([CHECK])
+    numbers = {"metrics": [{"metric_name": "DriftedColumnsCount(drift_share=0.5)", "value": {"count": 1, "share": 1}}]}
+    reports_of(settings).keep(SUMMARY, "<!doctype html><title>A report</title>", json.dumps(numbers))
     with outboxes_of(settings).claim() as claim:
         outbox = outboxes_of(settings).open(claim.path)
         outbox.append([(PENDING, encode(_prediction(PENDING)))])
@@ -183,7 +242,7 @@ def _prediction(prediction_id: str) -> Prediction:
     asked = AskedDuel(form_a=1, form_b=25, moves=(75, 57), moves_b=None, ranked=((75, 0.625), (57, 0.25)))
     return Prediction(
         prediction_id,
-        "20260714-5ca1ab1e",
+        _VERSION,
         asked.ranked[0][1],
         duration_seconds=0.00002,
         request={"attacker": "bulbasaur", "defender": "pikachu", "candidate_moves": 2, "language": "en"},

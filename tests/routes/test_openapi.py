@@ -28,6 +28,11 @@ def test_every_operation_is_named_and_explained(document: dict[str, Any]) -> Non
         "list_predictions",
         "get_prediction",
         "report_outcome",
+        "get_drift_status",
+        "get_drift_history",
+        "list_drift_reports",
+        "request_drift_report",
+        "get_drift_report",
         "get_model_info",
         "list_pokemon",
         "get_pokemon",
@@ -61,6 +66,7 @@ def test_what_needs_a_key_names_its_header(document: dict[str, Any]) -> None:
         "/predict/best-move": "predict key",
         "/predictions/": "predict key",
         "/predictions": "admin key",
+        "/drift": "admin key",
         "/faults": "admin key",
     }
     for path, operation in operations(document):

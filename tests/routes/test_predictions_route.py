@@ -29,7 +29,7 @@ from api_pokemon.monitoring import (
 from api_pokemon.monitoring.outbox_stream import OutboxStream
 from api_pokemon.monitoring.prediction_log import LoggedPrediction, PredictionLog
 from api_pokemon.monitoring.stream import Entry
-from api_pokemon.routes import lookups
+from api_pokemon.routes import log_threads, lookups
 from api_pokemon.routes.keys import AdminKeyFile, digest_of
 from api_pokemon.settings import Settings
 from api_pokemon.startup import ADMIN_KEY_FILE
@@ -356,7 +356,7 @@ class HangingLog(PredictionLog):
 async def test_a_log_that_hangs_costs_few_threads_and_is_used_again(
     service: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lookups, "_ANSWER_WITHIN_SECONDS", 0.2)
+    monkeypatch.setattr(log_threads, "_ANSWER_WITHIN_SECONDS", 0.2)
     log = HangingLog(service)
     found = lookups.Lookups(log, outboxes_of(service), NullRecorder().record)
     try:
