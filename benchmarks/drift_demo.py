@@ -107,6 +107,7 @@ class Demonstration:
         over_from = time.time()
         with self.playing("players"):
             over = self._wait(lambda: self._is_over(began))
+            time.sleep(max(over_from + 2.5 * self._window_seconds - time.time(), 0))  # no window sees it any more
         in_windows = "never" if detected is None else f"{(detected - began) / self._window_seconds:.1f} windows"
         print(
             f"{scenario}: detected after {in_windows}, {', '.join(alerts) or 'no alert'} delivered after "
@@ -150,6 +151,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"default: {', '.join(_SCENARIOS)}")
     parser.add_argument("--window-seconds", type=int, default=30)
+    parser.add_argument("--peaceful-windows", type=int, default=10, help="of players, before the first scenario")
     options = parser.parse_args()
     settings = {
         "API_POKEMON_DRIFT_WINDOW_SECONDS": str(options.window_seconds),
@@ -159,7 +161,7 @@ def main() -> int:
         print(f"windows of {options.window_seconds} s, {_RATE} predictions per second", flush=True)
         demonstration = Demonstration(stack, options.window_seconds)
         demonstration.learn()
-        went_well = [demonstration.leave_in_peace(10)]
+        went_well = [demonstration.leave_in_peace(options.peaceful_windows)]
         went_well += [demonstration.show(scenario) for scenario in options.scenarios or _SCENARIOS]
     return 0 if all(went_well) else 1
 

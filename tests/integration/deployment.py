@@ -190,7 +190,7 @@ DEPLOYMENTS = {"embedded": embedded, "stack": stack}
 
 
 def assert_nothing_is_lost(deployment: Deployment, load: Load) -> None:
-    """Once all is drained: each acknowledged id is in the log, exactly once, and the books balance."""
+    """Once all is drained: each answer is in the log, exactly once; the books balance, the profiles are right."""
     deployment.wait_until_drained()
     logged = deployment.logged()
     acknowledged = {UUID(text) for text in load.acknowledged}
@@ -200,6 +200,7 @@ def assert_nothing_is_lost(deployment: Deployment, load: Load) -> None:
     assert len(logged) - len(acknowledged) <= load.unanswered
     assert set(load.statuses) == {200}
     wait_until(lambda: _balances(deployment, len(logged)), f"accepted = logged = {len(logged)}", DRAIN_SECONDS)
+    assert deployment.told("drift", "verify")["differences"] == []
 
 
 def _balances(deployment: Deployment, events: int) -> bool:
