@@ -59,7 +59,7 @@ JOB_KINDS = (
         "api_pokemon.drift_carrying:carry_over",
         every_seconds=None,
         timeout_seconds=3600,
-        memory_bytes=2 << 30,
+        memory_bytes=1 << 30,
     ),
     JobKind(
         "drift-report",

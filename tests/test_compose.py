@@ -16,7 +16,7 @@ from api_pokemon.worker import JOB_KINDS
 
 ROOT = Path(__file__).parents[1]
 COMPOSE, SCALE = ROOT / "docker-compose.yml", ROOT / "docker-compose.scale.yml"
-DOCKERFILE = (ROOT / "docker/api/Dockerfile").read_text()
+DOCKERFILES = {name: (ROOT / f"docker/{name}/Dockerfile").read_text() for name in ("api", "worker")}
 WORKFLOW = (ROOT / ".github/workflows/compose.yml").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 SET_IN_THE_IMAGE = {"API_POKEMON_HOST", "API_POKEMON_DATA_DIR", "API_POKEMON_COMMIT"}
@@ -131,11 +131,11 @@ def test_the_documented_ports_are_published() -> None:
 
 
 def test_versions_are_pinned() -> None:
-    images = {service["image"] for service in SERVICES.values()} - {"api-pokemon"}
-    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    images = {service["image"] for service in SERVICES.values() if "build" not in service}
     assert len(images) == 7
-    assert len(set(bases)) == 1
-    for image in (*images, *bases):
+    bases = {name: set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) for name, text in DOCKERFILES.items()}
+    assert {name: len(found) for name, found in bases.items()} == {"api": 1, "worker": 1}
+    for image in (*images, *bases["api"], *bases["worker"]):
         assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-[\w.-]+)?", image), image
 
 
@@ -168,20 +168,31 @@ def test_what_is_asked_of_the_host_is_collected() -> None:
         assert f"--collector.{collectors.get(name, name)}" in SERVICES["node-exporter"]["command"]
 
 
-def test_api_and_worker_are_one_image_with_one_folder() -> None:
+def test_api_and_worker_are_two_images_with_one_folder() -> None:
     api, worker = SERVICES["api"], SERVICES["worker"]
-    for key in ("image", "build", "user", "volumes", "environment", "init"):
+    for key in ("user", "environment", "init"):
         assert api[key] == worker[key]
-    assert f"USER {api['user']}\n" in DOCKERFILE
-    assert (ROOT / api["build"]["dockerfile"]).read_text() == DOCKERFILE
-    assert api["volumes"] == ["data:/data"]
-    assert "API_POKEMON_DATA_DIR=/data\n" in DOCKERFILE
+    for name, text in DOCKERFILES.items():
+        assert SERVICES[name]["build"] == {**api["build"], "dockerfile": f"docker/{name}/Dockerfile"}
+        assert f"USER {api['user']}\n" in text
+        assert "API_POKEMON_DATA_DIR=/data\n" in text
+        # A volume takes its owner from the folder that it is mounted over first.
+        assert "install --directory --owner api-pokemon --group api-pokemon --mode 0700 /data /data/reports\n" in text
+    assert api["image"] != worker["image"]
+
+
+def test_the_worker_writes_reports_and_the_api_reads_them() -> None:
+    assert SERVICES["api"]["volumes"] == ["data:/data", "reports:/data/reports:ro"]
+    assert SERVICES["worker"]["volumes"] == ["data:/data", "reports:/data/reports"]
+    assert "requirements-reports.txt" in DOCKERFILES["worker"]
+    assert "reports.txt" not in DOCKERFILES["api"]
 
 
 def test_every_setting_reaches_the_containers() -> None:
     known = {f"API_POKEMON_{name.upper()}" for name in Settings.model_fields}
     given = {name for name in SERVICES["api"]["environment"] if name.startswith("API_POKEMON_")}
-    assert {name for name in SET_IN_THE_IMAGE if f"{name}=" in DOCKERFILE} == SET_IN_THE_IMAGE
+    for text in DOCKERFILES.values():
+        assert {name for name in SET_IN_THE_IMAGE if f"{name}=" in text} == SET_IN_THE_IMAGE
     assert given | SET_IN_THE_IMAGE | FIXED == known
     assert not given & (SET_IN_THE_IMAGE | FIXED)
 
@@ -217,16 +228,16 @@ def test_no_secret_is_committed() -> None:
     assert subprocess.run(ignored, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split() == ignored[2:]
 
 
-def test_the_image_is_built_from_what_it_needs() -> None:
+def test_the_images_are_built_from_what_they_need() -> None:
     kept = re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
     copied = {
         source.partition("/")[0]
-        for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE)
+        for line in re.findall(r"^COPY (?!--from)(.+)$", "\n".join(DOCKERFILES.values()), re.MULTILINE)
         for source in line.split()[:-1]
     }
     assert copied == set(kept)
     assert all((ROOT / name).exists() for name in kept)
-    assert "api_pokemon/requirements.txt" in DOCKERFILE
+    assert "api_pokemon/requirements.txt" in DOCKERFILES["api"]
 
 
 def test_memory_suffices_for_what_is_done_in_it() -> None:
