@@ -37,7 +37,7 @@ stack: $(REPORTS) ## Start the service with all that watches it, without contain
 test: $(DEV) ## Lint, check the types and the imports, run all the tests
 	@scripts/prepare_tests
 	@$(MAKE) lint types imports
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
 lint: $(DEV) ## Check style and format
