@@ -5,6 +5,7 @@ Hypothesis tries the same examples each time, as it does where ``CI`` is set, an
 
 import itertools
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -17,6 +18,13 @@ _SKIPS_FAIL = os.environ.get("CI") == "true"
 _DATABASE_NUMBERS = itertools.count(1)
 
 hypothesis.settings.load_profile("ci")
+
+
+def pytest_configure() -> None:
+    """Children that tests stop with these signals would ignore them where we do, as in the background of a shell."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.hookimpl(wrapper=True)

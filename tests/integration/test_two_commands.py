@@ -41,7 +41,7 @@ class Service:
     @contextlib.contextmanager
     def running(self) -> Iterator["Service"]:
         with subprocess.Popen(
-            ["env", "--default-signal=HUP", *API_POKEMON, "up"],  # which nohup would have it ignore
+            [*API_POKEMON, "up"],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -102,7 +102,7 @@ def test_alertmanager_waits_less_too(tmp_path: Path) -> None:
 
 def test_the_alerts_are_read_from_the_files() -> None:
     rules = {rule.name: rule for rule in alert_rules()}
-    assert len(rules) == 15
+    assert len(rules) == 18
     down = rules["APIDown"]
     assert (down.group, down.file, down.for_seconds) == ("api", "alerts.yml", 60)
     assert down.labels == {"severity": "critical", "component": "api"}

@@ -17,7 +17,7 @@ from api_pokemon.settings import Settings
 from api_pokemon.stack.deliveries import Delivery
 from api_pokemon.stack.drill.causing import Causes
 from api_pokemon.stack.drill.drilling import Drilling, Result
-from api_pokemon.stack.drill.recipes import RECIPES, FaultOn, Recipe
+from api_pokemon.stack.drill.recipes import RECIPES, FaultOn, Process, Recipe
 from api_pokemon.stack.drill.site import Native, Site, Urls
 from api_pokemon.stack.drill.traffic import Traffic
 from api_pokemon.stack.drill.watching import Watching
@@ -143,9 +143,10 @@ def _admin_key(settings: Settings) -> str:
 
 
 def _ensure_allowed(site: Site, recipes: Iterable[Recipe]) -> None:
-    """Say so at once where the service lets nobody break it."""
+    """Say so at once where the service lets nobody break it; what is done from outside needs its leave too."""
     causes = (cause for recipe in recipes for way in recipe.ways for cause in way.causes)
-    for process in sorted({cause.process for cause in causes if isinstance(cause, FaultOn)}):
+    processes: set[Process] = {"api", *(cause.process for cause in causes if isinstance(cause, FaultOn))}
+    for process in sorted(processes):
         site.faults(process)
 
 
