@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import httpx
 
 from api_pokemon.errors import UnreachableError
+from api_pokemon.stack.served import ServedProgram
 
 
 class RoutedAlert(NamedTuple):
@@ -40,40 +41,14 @@ class AlertmanagerStatus(NamedTuple):
     configuration: str
 
 
-class AlertmanagerClient:
-    """A few of the questions that Alertmanager's HTTP API answers; also a context manager.
-
-    Parameters
-    ----------
-    url
-        As ``http://127.0.0.1:9093``.
-    timeout_seconds
-        Of each question.
+class AlertmanagerClient(ServedProgram):
+    """A few of the questions that Alertmanager's HTTP API answers.
 
     Raises
     ------
     UnreachableError
         By every question that nobody answers.
     """
-
-    def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
-        self.url = url.rstrip("/")
-        self._client = httpx.Client(timeout=timeout_seconds)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._client.close()
-
-    def is_ready(self) -> bool:
-        try:
-            return self._client.get(f"{self.url}/-/ready").status_code == httpx.codes.OK
-        except httpx.HTTPError:
-            return False
 
     def alerts(self) -> list[RoutedAlert]:
         """All that have not resolved."""

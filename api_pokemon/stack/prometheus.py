@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import httpx
 
 from api_pokemon.errors import QueryError, UnreachableError
+from api_pokemon.stack.served import ServedProgram
 
 
 class Sample(NamedTuple):
@@ -71,40 +72,14 @@ class ActiveAlert(NamedTuple):
     value: float
 
 
-class PrometheusClient:
-    """A few of the questions that Prometheus' HTTP API answers; also a context manager.
-
-    Parameters
-    ----------
-    url
-        As ``http://127.0.0.1:9090``.
-    timeout_seconds
-        Of each question.
+class PrometheusClient(ServedProgram):
+    """A few of the questions that Prometheus' HTTP API answers.
 
     Raises
     ------
     UnreachableError
         By every question that nobody answers.
     """
-
-    def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
-        self.url = url.rstrip("/")
-        self._client = httpx.Client(timeout=timeout_seconds)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._client.close()
-
-    def is_ready(self) -> bool:
-        try:
-            return self._client.get(f"{self.url}/-/ready").status_code == httpx.codes.OK
-        except httpx.HTTPError:
-            return False
 
     def query(self, expression: str, time_seconds: float | None = None) -> list[Sample]:
         """Evaluate an expression now, or at a Unix time.
