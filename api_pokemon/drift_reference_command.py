@@ -88,7 +88,9 @@ def use_window(
         layout = store.layout(version)
         if layout is None:
             raise DriftError(f"{version} has no layout yet: start a worker where the version is.")
-        window = store.whole_buckets(version, layout, since_seconds or 0.0, until_seconds or 0.0)
+        # What is logged from now on would be in the stretch, and not in the reference.
+        until_seconds = min(until_seconds or 0.0, time.time())
+        window = store.whole_buckets(version, layout, since_seconds or 0.0, until_seconds)
         if window.profile.rows < LEAST_ROWS:
             raise DriftError(
                 f"{version} has made {window.profile.rows:,} predictions from {as_time(window.from_seconds)} to "
@@ -101,7 +103,7 @@ def use_window(
             declared_by=_who(),
             reason=reason,
             from_seconds=window.from_seconds,
-            to_seconds=window.to_seconds,
+            to_seconds=min(window.to_seconds, time.time()),
         )
     _print([declared], as_json=as_json)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from api_pokemon.drift_carrying import ranker_of
+from api_pokemon.drift_carrying import asked_of_version, ranker_of
 from api_pokemon.drift_jobs import last_bucket
 from api_pokemon.model.answering_again import answer_again
 from api_pokemon.model.registry import ROWS_FILE, SHIPPED
@@ -106,6 +106,7 @@ class OtherRows:
 
     def _answered_again(self, reference: Reference, from_seconds: float, to_seconds: float, most: int) -> ReportRows:
         """What was asked in a stretch of time, with what the reference's version chooses for it."""
-        total, made = sample_predictions(log_of(self._settings).engine, None, from_seconds, to_seconds, most)
+        engine = log_of(self._settings).engine
+        total, made = sample_predictions(engine, asked_of_version(engine, reference), from_seconds, to_seconds, most)
         rows = list(answer_again(ranker_of(self._settings.data_dir / "models", reference.model_version), made))
         return ReportRows(total, [request for request, _ in rows], [choice for _, choice in rows])

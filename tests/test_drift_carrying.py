@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from api_pokemon.drift_carrying import KIND, carry_over
+from api_pokemon.drift_carrying import KIND, ask_for_what_is_missing, asked_of_version, carry_over
 from api_pokemon.drift_jobs import check_drift
 from api_pokemon.errors import DriftError
 from api_pokemon.model.registry import METADATA_FILE, SHIPPED, shipped_version
@@ -76,16 +76,16 @@ def test_the_requests_carry_over_and_the_choices_are_made_again(data_dir: Path) 
     assert job.parameters == {"model_version": NEXT}
 
     told: list[tuple[float, str]] = []
-    assert carry_over(job.parameters, lambda share, text: told.append((share, text)))["rows"] == 1050
-    assert told[-1] == (1.0, "1,050 requests answered again")
+    assert carry_over(job.parameters, lambda share, text: told.append((share, text)))["rows"] == 1000
+    assert told[-1] == (1.0, "1,000 requests answered again")
     carried = references.current(NEXT)
     assert carried is not None
-    assert (carried.kind, carried.is_provisional, carried.rows) == ("carried", False, 1050)
+    assert (carried.kind, carried.is_provisional, carried.rows) == ("carried", False, 1000)
     assert carried.reason == f"Carried over from {shipped_version()}: the same requests, answered again."
     own = store.layout(NEXT)
     assert own is not None
-    both = [*usual, *made_before(100, 50)]
-    assert references.profile(carried, own) == profile_rows(own, prediction_batch(own.specs, both))
+    assert references.profile(carried, own) == profile_rows(own, prediction_batch(own.specs, usual))
+    assert asked_of_version(engine, carried) == shipped_version()
     assert carry_over(job.parameters, tell)["rows"] == 0
 
 
@@ -103,3 +103,23 @@ def test_what_was_removed_cannot_be_carried_over(data_dir: Path) -> None:
         carry_over({"model_version": NEXT}, tell)
     assert references.current(NEXT) == first
     assert carry_over({"model_version": "unknown"}, tell)["rows"] == 0
+
+
+def test_a_later_reference_is_carried_over_although_an_earlier_one_could_not_be(data_dir: Path) -> None:
+    log(data_dir, made_before(100, 50), NEXT)
+    engine = log_of(settings_for(data_dir)).engine
+    references, jobs = DriftReferences(engine), Jobs(engine)
+    first, layout = references.current(NEXT), ProfileStore(engine).layout(NEXT)
+    assert first is not None
+    assert layout is not None
+    profile = references.profile(first, layout)
+    for number in (1, 2):
+        stretch = {"from_seconds": number * 1e9, "to_seconds": number * 1e9 + 3600}
+        references.declare("other", "window", profile, declared_by="ash", **stretch)
+        assert ask_for_what_is_missing(engine, [NEXT]) == [NEXT]
+        assert ask_for_what_is_missing(engine, [NEXT]) == []
+        job = jobs.claim([KIND], "ash", 60)
+        assert job
+        jobs.fail(job, "It is not in the log.")
+        assert ask_for_what_is_missing(engine, [NEXT]) == []
+        time.sleep(0.01)  # so that the second one is later, to the millisecond
