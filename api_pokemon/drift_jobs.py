@@ -1,10 +1,12 @@
 """The jobs that keep profiles whole and few, and check them for drift."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from api_pokemon.drift_carrying import ask_for_what_is_missing
+from api_pokemon.errors import ModelDamagedError, ModelMissingError
 from api_pokemon.monitoring.drift_baseline import Baseline
 from api_pokemon.monitoring.drift_checking import DriftChecker
 from api_pokemon.monitoring.profile_recount import Recount
@@ -13,7 +15,11 @@ from api_pokemon.settings import Settings
 from api_pokemon.startup import read_settings
 from api_pokemon.stores import baselines_of, bucket_seconds_of, log_of
 
+logger = logging.getLogger(__name__)
+
 Progress = Callable[[float, str], None]
+
+_DAY_SECONDS = 86_400
 
 
 def check_drift(parameters: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
@@ -34,32 +40,36 @@ def keep_profiles(parameters: Mapping[str, Any], progress: Progress) -> Mapping[
     def baseline(version: str) -> Baseline | None:
         return found(version) or _make_baseline(settings, version, progress)
 
+    store, now_seconds = ProfileStore(engine), time.time()
+    watched_seconds = 2 * settings.drift_window_seconds + _DAY_SECONDS
+    # First what keeps them few: to catch up may take longer than this job has, and goes on the next time.
+    removed, joined = store.remove_old(now_seconds, watched_seconds), store.compact(now_seconds)
     recount = Recount(engine, baseline, bucket_seconds=bucket_seconds_of(settings))
     caught_up = recount.catch_up(lambda text: progress(0.0, text))
-    store = ProfileStore(engine)
-    return {
-        "caught_up": caught_up,
-        "removed": store.remove_old(time.time()),
-        "joined": store.compact(time.time()),
-    }
+    return {"caught_up": caught_up, "removed": removed, "joined": joined}
 
 
 def _make_baseline(settings: Settings, version: str, progress: Progress) -> Baseline | None:
     """That of a version which an older service has made, by asking it."""
     folder = settings.data_dir / "models" / version
-    if not folder.is_dir():
-        return None
     from api_pokemon.dex import load_dex  # which the other jobs need not wait for
     from api_pokemon.model import open_model
-    from api_pokemon.model.baseline import SEED, baseline_of, uniform_rows
+    from api_pokemon.model.baseline import SEED, baseline_of, may_be_installed, uniform_rows
 
+    if not may_be_installed(version) or not folder.is_dir():
+        return None
     dex = load_dex()
 
     def tell(done: int, total: int) -> None:
         if done % 100 == 0:
             progress(done / total, f"{version}: asked for its baseline")
 
-    return baseline_of(list(uniform_rows(dex, open_model(dex, folder), SEED, tell)))
+    try:
+        predictor = open_model(dex, folder)
+    except (ModelMissingError, ModelDamagedError) as error:
+        logger.warning("%s has no baseline, and cannot make one: %s", version, error)
+        return None
+    return baseline_of(list(uniform_rows(dex, predictor, SEED, tell)))
 
 
 def last_bucket(settings: Settings, now_seconds: float) -> float:

@@ -36,8 +36,7 @@ def report(*, model: Model = None, since: From = None, until: To = None, as_json
     """Write a drift report here and now, beside those that the worker writes by the clock.
 
     Evidently compares a sample of the predictions with the reference, and draws both; its verdicts stand beside ours,
-    which are of all predictions. The report is kept where the worker keeps its own, and its place is printed. It takes
-    ten to thirty seconds and half a gigabyte of memory.
+    which are of all predictions. The report is kept where the worker keeps its own, and its place is printed.
 
     Without a time it is on the latest window, as `api-pokemon drift check` is. A time is taken in whole minutes, or
     hours or days where it is so long ago that profiles are.

@@ -103,6 +103,17 @@ def test_a_version_without_a_baseline_is_asked_for_it(data_dir: Path, monkeypatc
     assert document("verify")["differences"] == []
 
 
+def test_a_version_that_cannot_answer_stops_no_upkeep(data_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (data_dir / "models" / "broken").mkdir(parents=True)
+    settings = settings_for(data_dir)
+    for version in ("broken", "../models", "gone"):
+        accept_all(settings, list(renewed(duel_predictions(5), 10)), model_version=version)
+    with Running(create_worker(settings)):
+        wait_for(lambda: all(state.pending == 0 for state in outboxes_of(settings).states()))
+    assert keep_profiles({}, lambda share, text: None) == {"caught_up": [], "removed": 0, "joined": 0}
+    assert "broken has no baseline, and cannot make one" in caplog.text
+
+
 def test_what_cannot_be_is_told(data_dir: Path) -> None:
     result = CliRunner().invoke(app, ["drift", "verify", "--from", "yesterday"])
     assert result.exit_code == 2
@@ -141,10 +152,11 @@ def test_a_check_tells_what_drifts_and_keeps_nothing(data_dir: Path, monkeypatch
 def test_what_is_normal_is_declared_and_taken_back(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checked(data_dir, monkeypatch)
     assert "uniform (provisional)" in run("reference", "show")
-    since, until = (str(time.time() - ago) for ago in (3600, 0))
+    since, until = (str(time.time() - ago) for ago in (3600, -86_400))
     (said,) = document("reference", "use-window", "--from", since, "--to", until, "--reason", "as it should be")
     assert (said["kind"], said["rows"], said["reason"]) == ("window", 1200, "as it should be")
     assert said["from_seconds"] <= float(since)
+    assert said["to_seconds"] <= time.time()  # what comes later is not in it
     assert document("check")["verdict"] == "no_drift"
     assert document("reference", "show") == [said]
 

@@ -40,12 +40,21 @@ def baseline_of(rows: Rows) -> Baseline:
     return make_baseline(MONITORED_FIELDS, row_batch(MONITORED_FIELDS, rows, rows))
 
 
+def may_be_installed(version: str) -> bool:
+    """Whether a name that comes from a log may become a path.
+
+    >>> may_be_installed("20261123-1befb5e0"), may_be_installed("../keys"), may_be_installed("")
+    (True, False, False)
+    """
+    return bool(version) and not version.startswith(".") and not {"/", "\\"} & set(version)
+
+
 def find_baseline(models_dir: Path, version: str) -> Baseline | None:
     """The baseline of a version that is installed here, or ships with the package; None where there is none to read.
 
     One that was made by an older service may have none.
     """
-    if version.startswith(".") or {"/", "\\"} & set(version):  # it comes from a log, and becomes a path
+    if not may_be_installed(version):
         return None
     for folder in (models_dir / version, SHIPPED / version):
         path = folder / BASELINE_FILE

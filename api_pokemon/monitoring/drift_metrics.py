@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from threading import Event as Flag
 from threading import Thread
+from time import monotonic
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -25,7 +26,8 @@ class LatestChecks(Protocol):
 class DriftMetrics:
     """Reads the latest check in a thread of its own, again and again, so that all workers show the same.
 
-    Shows nothing before the first check.
+    Shows nothing before the first check. Where the database has been away for a minute, only how long ago the last
+    check was: another worker may know by now that what it found is over.
 
     Parameters
     ----------
@@ -35,12 +37,22 @@ class DriftMetrics:
         What was found.
     pause_seconds
         Between two readings.
+    forget_seconds
+        What was read is shown for that long.
     """
 
-    def __init__(self, registry: CollectorRegistry, checks: LatestChecks, pause_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        checks: LatestChecks,
+        pause_seconds: float = 5.0,
+        forget_seconds: float = 60.0,
+    ) -> None:
         self._checks = checks
         self._pause_seconds = pause_seconds
+        self._forget_seconds = forget_seconds
         self._latest: Sequence[DriftCheck] = ()
+        self._read_seconds = monotonic()
         self._stopping = Flag()
         self._thread = Thread(target=self._run, name="drift metrics", daemon=True)
         registry.register(self)
@@ -57,12 +69,13 @@ class DriftMetrics:
         return _families(())
 
     def collect(self) -> Iterable[Metric]:
-        return _families(self._latest)
+        is_old = monotonic() - self._read_seconds > self._forget_seconds
+        return _families(self._latest, is_old=is_old)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._latest = self._checks.latest()
+                self._latest, self._read_seconds = self._checks.latest(), monotonic()
             except LogUnavailableError as error:
                 logger.debug("drift is not known: %s", error)  # the consumer tells those who read the log
             except Exception:  # the outermost loop of this thread
@@ -70,19 +83,21 @@ class DriftMetrics:
             self._stopping.wait(self._pause_seconds)
 
 
-def _families(checks: Sequence[DriftCheck]) -> Iterable[Metric]:
+def _families(checks: Sequence[DriftCheck], *, is_old: bool = False) -> Iterable[Metric]:
     share, score = catalogue.DRIFT_SHARE.gauges(), catalogue.DRIFT_SCORE.gauges()
     detected, rows = catalogue.DRIFT_DETECTED.gauges(), catalogue.DRIFT_WINDOW_ROWS.gauges()
     last, number = catalogue.DRIFT_LAST_CHECK.gauges(), catalogue.DRIFT_CHECKS.counters()
     for check in checks:
         version = check.model_version
+        last.add_metric([version], check.checked_seconds)
+        for verdict, times in check.numbers.items():
+            number.add_metric([version, verdict], times)
+        if is_old:
+            continue
         for group in check.groups:
             share.add_metric([version, group.group], group.share)
             detected.add_metric([version, group.group, check.reference_kind], group.is_detected)
         for field in check.fields:
             score.add_metric([version, field.group, field.name], field.statistic)
         rows.add_metric([version], check.rows)
-        last.add_metric([version], check.checked_seconds)
-        for verdict, times in check.numbers.items():
-            number.add_metric([version, verdict], times)
     return share, score, detected, rows, last, number

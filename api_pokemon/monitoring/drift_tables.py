@@ -74,5 +74,6 @@ drift_checks = Table(
     Column("verdict", Text, nullable=False),
     Column("body", Text, nullable=False),
     Index("drift_checks_by_version", "model_version", "id"),
+    Index("drift_checks_by_time", "until_seconds"),
     Index("drift_checks_by_verdict", "model_version", "verdict"),
 )

@@ -150,7 +150,7 @@ class Forwarder:
             if not self._cut.is_set():
                 self._tell(up=False, error=error)
             self._redis.connection_pool.disconnect()  # a name may lead to another server by the next try
-        except Exception:
+        except Exception:  # the outermost loop of this thread
             if not self._cut.is_set():
                 logger.exception("the forwarder met what it did not expect; it goes on")
         else:

@@ -9,7 +9,14 @@ from api_pokemon.monitoring.database import reading, writing
 from api_pokemon.monitoring.drift_tables import profile_horizon, profiles
 from api_pokemon.monitoring.ids import new_id
 from api_pokemon.monitoring.profile_layout import Layout
-from api_pokemon.monitoring.profile_table import Bucket, bucket_at, find_layout, merge_all, write_profiles
+from api_pokemon.monitoring.profile_table import (
+    Bucket,
+    bucket_at,
+    find_layout,
+    merge_all,
+    write_beside_others,
+    write_profiles,
+)
 from api_pokemon.monitoring.profiles import Profile, empty_profile, merge
 
 HOUR_SECONDS = 3600
@@ -99,16 +106,17 @@ class ProfileStore:
         fewer = self._compact(HOUR_SECONDS, now_seconds - _MINUTES_FOR_SECONDS)
         return fewer + self._compact(DAY_SECONDS, now_seconds - _HOURS_FOR_SECONDS)
 
-    def remove_old(self, now_seconds: float) -> int:
+    def remove_old(self, now_seconds: float, watched_seconds: float = 0.0) -> int:
         """Remove the profiles of what retention has removed from the log, once no window needs them; returns how many.
 
-        Not those of the last two days, so that a log that keeps little can be watched all the same.
+        Not those of the last two days, nor of the time that checks look back, so that a log that keeps little can be
+        watched all the same.
         """
         with writing(self._engine) as connection:
             horizon = connection.scalar(select(profile_horizon.c.removed_until))
             if horizon is None:
                 return 0
-            end = min(horizon, now_seconds - _AT_LEAST_FOR_SECONDS)
+            end = min(horizon, now_seconds - max(_AT_LEAST_FOR_SECONDS, watched_seconds))
             return connection.execute(
                 delete(profiles).where(profiles.c.bucket_start + profiles.c.bucket_seconds <= end)
             ).rowcount
@@ -129,6 +137,7 @@ class ProfileStore:
             profiles.c.bucket_seconds <= bucket.seconds,
         )
         with writing(self._engine) as connection:
+            write_beside_others(connection)  # a recount meanwhile would not see what the joined ones have become
             layout = find_layout(connection, model_version)
             if layout is None:
                 return 0

@@ -11,6 +11,7 @@
 
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -88,7 +89,8 @@ class ReportFolder:
         kept = {report_id for report_id in ids[:keep] if made_at_seconds(report_id) >= oldest}
         gone = [report_id for report_id in ids if report_id not in kept]
         for report_id in gone:
-            self._of(report_id).rename(self.path / f".{report_id}")
+            with suppress(FileNotFoundError):  # another worker removes old ones too
+                self._of(report_id).rename(self.path / f".{report_id}")
             shutil.rmtree(self.path / f".{report_id}", ignore_errors=True)
         for draft in self._drafts():
             if made_at_seconds(draft.name[1:]) < now_seconds - _ABANDONED_SECONDS:

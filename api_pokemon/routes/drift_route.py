@@ -91,7 +91,7 @@ def drift_routes(lookups: DriftLookups, admin: KeyGuard) -> APIRouter:
     async def request_drift_report() -> QueuedReport:
         """Asks the worker for a report on the latest window of each model version, beside those by the clock.
 
-        It takes ten to thirty seconds once a worker is free. `last_report_job` of GET /drift/status tells what became
+        It is begun once a worker is free. `last_report_job` of GET /drift/status tells what became
         of it, GET /drift/reports has it when it is there. Who asks again before it has begun gets the same job.
         """
         return QueuedReport(await lookups.ask_for_report(), "queued")

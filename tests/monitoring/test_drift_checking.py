@@ -10,6 +10,7 @@ from api_pokemon.monitoring import drift_noise
 from api_pokemon.monitoring.drift_checking import DriftCheck, DriftChecker, DriftChecks
 from api_pokemon.monitoring.drift_metrics import DriftMetrics
 from api_pokemon.monitoring.drift_references import DriftReferences
+from api_pokemon.monitoring.errors import LogUnavailableError
 from api_pokemon.monitoring.prediction_log import PredictionLog
 from api_pokemon.monitoring.profile_store import ProfileStore
 from api_pokemon.monitoring.profile_writing import ProfileWriter
@@ -157,3 +158,30 @@ def test_all_workers_show_the_same(
     assert sample("drift_detected", group="choice", reference="uniform") == 0
     assert sample("drift_last_check_timestamp_seconds") == end_of(1)
     assert sample("drift_checks_total", verdict="drift") == 1
+
+
+class AwayAfterOne:
+    """A database that is asked once, and then is away."""
+
+    def __init__(self, check: DriftCheck) -> None:
+        self._left = [[check]]
+
+    def latest(self) -> list[DriftCheck]:
+        if not self._left:
+            raise LogUnavailableError("It is away.")
+        return self._left.pop()
+
+
+def test_a_worker_that_is_cut_off_tells_no_old_verdicts(
+    log: PredictionLog, checker: DriftChecker, writer: ProfileWriter, registry: CollectorRegistry
+) -> None:
+    write(log, window(0, 1, shift=1.0), writer)
+    (check,) = checker.run(end_of(0))
+    shown = DriftMetrics(registry, AwayAfterOne(check), 0.01, forget_seconds=0.5)
+    shown.start()
+    labels = {"model_version": "v1"}
+    wait_for(lambda: registry.get_sample_value("drift_window_rows", labels) == 500)
+    wait_for(lambda: registry.get_sample_value("drift_window_rows", labels) is None)
+    shown.stop()
+    assert registry.get_sample_value("drift_detected", {**labels, "group": "request", "reference": "uniform"}) is None
+    assert registry.get_sample_value("drift_last_check_timestamp_seconds", labels) == end_of(0)

@@ -262,6 +262,7 @@ def test_profiles_go_with_the_predictions_they_are_of(
         assert differences(recount) == []
     kept = profiles_of(log.engine)
     gone = START_SECONDS - 10 * DAY + 3540.001  # when the last one was made that went
+    assert store.remove_old(START_SECONDS + 600, 20 * DAY) == 0  # checks look back that far
     assert store.remove_old(START_SECONDS + 600) == sum(start + 60 <= gone for _, start, _, _ in kept) == 59
     assert differences(recount) == []
     assert store.remove_old(START_SECONDS - 10 * DAY) == 0

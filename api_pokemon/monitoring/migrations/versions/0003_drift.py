@@ -75,4 +75,5 @@ def _make_checks() -> None:
         sa.Column("body", sa.Text, nullable=False),
     )
     op.create_index("drift_checks_by_version", "drift_checks", ["model_version", "id"])
+    op.create_index("drift_checks_by_time", "drift_checks", ["until_seconds"])
     op.create_index("drift_checks_by_verdict", "drift_checks", ["model_version", "verdict"])
