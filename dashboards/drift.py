@@ -1,6 +1,6 @@
 """Whether predictions still look as they did: share and scores over time, what drifts most, when it was checked."""
 
-from grafana_foundation_sdk.builders.dashboard import Row
+from grafana_foundation_sdk.builders.dashboard import DashboardLink, Row
 from grafana_foundation_sdk.builders.stat import Panel as Stat
 from grafana_foundation_sdk.builders.timeseries import Panel as TimeSeries
 from grafana_foundation_sdk.models import dashboard as models
@@ -9,10 +9,11 @@ from grafana_foundation_sdk.models.common import GraphDrawStyle
 from api_pokemon.monitoring import catalogue
 from dashboards.frame import frame, instance, job, model_version
 from dashboards.panels import GREEN, RED, YELLOW, stat, time_series, words
-from dashboards.queries import MODEL, Query, count
+from dashboards.queries import MODEL, SERVICE, Query, count
 from dashboards.thresholds import DRIFT_CHECK_SECONDS, DRIFT_SCORE
 
 _TOP = 10
+_REPORTS = "http://localhost:8000/drift/reports"
 
 
 def drift() -> models.Dashboard:
@@ -23,9 +24,10 @@ def drift() -> models.Dashboard:
         variables=[job(".*"), instance(), model_version(catalogue.DRIFT_WINDOW_ROWS)],
         components=["drift"],
         parts=[
-            _detected().span(8).height(4),
-            _rows().span(8).height(4),
-            _age().span(8).height(4),
+            _detected().span(6).height(4),
+            _rows().span(6).height(4),
+            _age().span(6).height(4),
+            _report().span(6).height(4),
             _share().span(12).height(8),
             _top().span(12).height(8),
             Row("Scores of the fields"),
@@ -74,6 +76,23 @@ def _age() -> Stat:
         no_value="No check yet",
         steps=[(DRIFT_CHECK_SECONDS / 2, YELLOW), (DRIFT_CHECK_SECONDS, RED)],
     ).decimals(0)
+
+
+def _report() -> Stat:
+    last = f'max by (kind) ({catalogue.JOB_LAST_SUCCESS.name}{{{SERVICE}, kind="drift-report"}})'
+    return (
+        stat(
+            "Last report",
+            "How long ago the job that writes reports last succeeded, on any worker. The link lists the reports; it "
+            "wants the admin key, in the header X-API-Key.",
+            Query(f"time() - {last}", "{{kind}}", instant=True),
+            unit="s",
+            no_value="No report yet",
+            steps=[(2 * 3600, YELLOW), (6 * 3600, RED)],
+        )
+        .decimals(0)
+        .links([DashboardLink("Reports").type(models.DashboardLinkType.LINK).url(_REPORTS).target_blank(True)])
+    )
 
 
 def _share() -> TimeSeries:
