@@ -246,7 +246,7 @@ def test_a_grafana_with_everything_is_accepted() -> None:
     found = asked_of_grafana(answers())
     assert found.status == "ok"
     assert found.proof.startswith(
-        "13.2.3; datasource healthy; api-performance with 6 panels, drift with 9 panels, model-performance with 8 "
+        "13.2.3; datasource healthy; api-performance with 6 panels, drift with 10 panels, model-performance with 8 "
     )
 
 
