@@ -67,7 +67,7 @@ def test_variables_take_their_values_from_what_exists(name: str, labels_of: Labe
         "histogram_quantile(0.95, sum by (endpoint) (rate(api_request_duration_seconds_bucket[5m])))",
         "sum by (endpoint) (rate(api_errors_total[5m])) / sum by (method) (rate(api_requests_total[5m]))",
         "sum by (endpoint) (rate(api_errors_total[5m])) / on (status) sum by (status) (rate(api_requests_total[5m]))",
-        "job:api_requests:rate5m{instance='a'}",
+        "job:api_errors_per_request:ratio_rate5m{instance='a'}",
         "node_cpu_seconds_total{core='1'}",
     ],
 )

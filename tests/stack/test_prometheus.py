@@ -82,7 +82,7 @@ def test_rules_tell_their_state(client: PrometheusClient) -> None:
     wait_until(lambda: firing() == {"APIDown", "WorkerDown"}, "nobody is there to answer")
     rules = {rule.name: rule for rule in client.rules()}
     assert (rules["APIDown"].kind, rules["APIDown"].group, rules["APIDown"].health) == ("alerting", "api", "ok")
-    assert rules["job:api_requests:rate5m"].kind == "recording"
+    assert rules["job:api_errors_per_request:ratio_rate5m"].kind == "recording"
 
 
 def test_alerts_tell_since_when(client: PrometheusClient) -> None:

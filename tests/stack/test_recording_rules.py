@@ -31,16 +31,6 @@ def durations(labels: str, seen: Mapping[float, float]) -> dict[str, str]:
 
 VALUES: list[tuple[str, Series, Mapping[str, float]]] = [
     (
-        "job:api_requests:rate5m",
-        {**requests(f"{ONE},{PREDICT}", 20), **requests(f"{TWO},{PREDICT}", 10), **requests(f"{ONE},{SCRAPE}", 99)},
-        {'{job="api"}': 3},
-    ),
-    (
-        "job:api_errors:rate5m",
-        {**errors(f"{ONE},{PREDICT}", 20), **errors(f"{TWO},{HEALTH}", 10)},
-        {'{job="api"}': 3},
-    ),
-    (
         "job:api_errors_per_request:ratio_rate5m",
         {
             **requests(f"{ONE},{PREDICT}", 25),
@@ -74,11 +64,6 @@ VALUES: list[tuple[str, Series, Mapping[str, float]]] = [
         {'{job="api"}': 0.75},
     ),
     ("job:api_request_duration_seconds:p95_5m", durations(f"{ONE},{PREDICT}", {}), {}),
-    (
-        "job_endpoint:api_request_duration_seconds:p95_5m",
-        {**durations(f"{ONE},{PREDICT}", {0.7: 10}), **durations(f"{ONE},{SCRAPE}", {})},
-        {'{job="api",endpoint="/predict/best-move"}': 0.975},
-    ),
     (
         "job_model_version:model_prediction_duration_seconds:p95_5m",
         {

@@ -90,6 +90,14 @@ def test_every_metric_and_label_that_is_named_is_exported(file: str, name: str, 
     LabelsOf(of_prometheus(SCRAPED))(promql_parser.parse(expression))
 
 
+def test_what_is_recorded_is_needed_by_an_alert_and_a_dashboard() -> None:
+    """What one of them needs alone stands there, and nowhere else."""
+    recorded = {name for _, name, _ in EXPRESSIONS if ":" in name}
+    alerts = " ".join(rule.expression for rule in RULES)
+    panels = " ".join(path.read_text() for path in (DOCKER / "grafana" / "dashboards").glob("*.json"))
+    assert {name for name in recorded if not (name in alerts and name in panels)} == set()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
