@@ -6,9 +6,10 @@ import os
 import socket
 import tempfile
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ValidationError
-from pydantic_settings import SettingsError
+from pydantic_settings import BaseSettings, SettingsError
 
 from api_pokemon.errors import StartError
 from api_pokemon.settings import Settings
@@ -21,6 +22,8 @@ ADMIN_KEY_FILE = "admin.key"
 
 _BACKLOG = 2048
 
+_Variables = TypeVar("_Variables", bound=BaseSettings)
+
 
 def read_settings() -> Settings:
     """Read the settings from the environment, or say which one is wrong.
@@ -28,17 +31,28 @@ def read_settings() -> Settings:
     Raises
     ------
     StartError
+        See `read_variables`.
+    """
+    return read_variables(Settings)
+
+
+def read_variables(kind: type[_Variables]) -> _Variables:
+    """Read variables from the environment and from the ``.env`` of their kind, or say which one is wrong.
+
+    Raises
+    ------
+    StartError
         Naming each variable that holds something it cannot hold, or a ``.env`` that cannot be read.
     """
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
-        problems = [f"{_variable(p['loc'])} is {p['input']!r}: {p['msg']}" for p in error.errors()]
+        problems = [f"{_variable(p['loc'], kind)} is {p['input']!r}: {p['msg']}" for p in error.errors()]
         raise StartError("; ".join(problems) + ".") from error
     except SettingsError as error:
         raise StartError(f"{error}.") from error
     except (UnicodeDecodeError, OSError) as error:
-        env_file = Path(str(Settings.model_config["env_file"])).absolute()
+        env_file = Path(str(kind.model_config["env_file"])).absolute()
         raise StartError(f"{env_file} cannot be read ({error}). Make it a text in UTF-8, or remove it.") from error
 
 
@@ -47,8 +61,8 @@ def log_url_of(settings: Settings) -> str:
     return settings.log_url or f"sqlite:///{settings.data_dir.absolute() / 'log.sqlite'}"
 
 
-def _variable(location: tuple[int | str, ...]) -> str:
-    return f"{Settings.model_config['env_prefix']}{location[0]}".upper()
+def _variable(location: tuple[int | str, ...], kind: type[BaseSettings] = Settings) -> str:
+    return f"{kind.model_config['env_prefix']}{location[0]}".upper()
 
 
 def ensure_writable(folder: Path) -> None:

@@ -4,18 +4,18 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from api_pokemon.settings import Settings
+from api_pokemon.stack.composed import ComposeVariables
 from api_pokemon.stack.running import RunningStack, running_stack
 from api_pokemon.stack.validate_criteria import Criterion, Finding, criteria
 from api_pokemon.stack.validate_recap import write_recap
 from api_pokemon.stack.validate_site import Site, Urls
-from api_pokemon.startup import read_settings, url_of
+from api_pokemon.startup import read_settings, read_variables
 
 _EXIT_INTERRUPTED = 130
 _WIDTH = 120
@@ -34,9 +34,7 @@ def validate(
     api: _Url = None,
     prometheus: _Url = None,
     alertmanager: _Url = None,
-    grafana: Annotated[
-        str | None, typer.Option(help="Its login is admin, with GRAFANA_ADMIN_PASSWORD or else admin.")
-    ] = None,
+    grafana: Annotated[str | None, typer.Option(help="Its login is admin, with GRAFANA_ADMIN_PASSWORD.")] = None,
 ) -> None:
     """Walk through the running stack, and print what of it works, with proof.
 
@@ -44,18 +42,20 @@ def validate(
     into Prometheus, into the prediction log and into the account. Nothing is broken on the way; the predictions stay
     on record.
 
-    Looks at the stack of `make stack` that runs on the data folder, or else at that of `docker compose up`. Where the
-    API wants a key, it takes `API_POKEMON_KEY`. Takes about half a minute, since it waits for scrapes.
+    Looks at the stack of `make stack` that runs on the data folder, or else at that of `docker compose up`: at the
+    ports, and with Grafana's password, that Compose has from the environment or from `.env` beside docker-compose.yml.
+    Where the API wants a key, it takes `API_POKEMON_KEY`. Takes about half a minute, since it waits for scrapes.
 
     Ends with exit status 1 where a criterion is not met. What cannot be judged is skipped, and says why.
     """
-    settings = read_settings()
-    stack = running_stack(settings.data_dir)
-    urls = _urls(stack, settings, {"api": api, "prometheus": prometheus, "alertmanager": alertmanager}, grafana)
+    stack = running_stack(read_settings().data_dir)
+    composed = read_variables(ComposeVariables)
+    given = {"api": api, "prometheus": prometheus, "alertmanager": alertmanager, "grafana": grafana}
+    urls = _urls(stack, composed, given)
     with Site(
         urls,
         key=os.environ.get("API_POKEMON_KEY", ""),
-        grafana_login=("admin", os.environ.get("GRAFANA_ADMIN_PASSWORD", "admin")),
+        grafana_login=("admin", composed.grafana_admin_password),
         speedup=stack.speedup if stack else 1.0,
         patience_seconds=wait_seconds,
     ) as site:
@@ -74,18 +74,9 @@ def validate(
         raise typer.Exit(1)
 
 
-def _urls(stack: RunningStack | None, settings: Settings, given: dict[str, str | None], grafana: str | None) -> Urls:
-    if stack:
-        found: dict[str, Any] = {name: getattr(stack, name) for name in (*given, "worker")}
-    else:
-        found = {
-            "api": url_of("127.0.0.1", settings.port),
-            "prometheus": "http://127.0.0.1:9090",
-            "alertmanager": "http://127.0.0.1:9093",
-            "grafana": "http://127.0.0.1:3000",
-        }
-    chosen = {name: url for name, url in {**given, "grafana": grafana}.items() if url}
-    return Urls(**{name: url.rstrip("/") for name, url in {**found, **chosen}.items()})
+def _urls(stack: RunningStack | None, composed: ComposeVariables, given: dict[str, str | None]) -> Urls:
+    found = Urls(stack.api, stack.prometheus, stack.alertmanager, stack.worker) if stack else composed.urls
+    return found._replace(**{name: url.rstrip("/") for name, url in given.items() if url})
 
 
 def _walk(what: Iterable[Criterion]) -> tuple[list[Finding], bool]:
