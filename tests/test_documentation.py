@@ -219,6 +219,14 @@ def test_every_variable_that_is_named_exists() -> None:
     assert {name for _, name in found} == known
 
 
+def test_every_variable_of_the_compose_file_that_is_named_exists() -> None:
+    known = set(re.findall(r"^# (\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    found = set(named(r"\b(?!API_POKEMON_)[A-Z][A-Z_]*_(?:URL|PORT|PASSWORD|FILE)\b"))
+    assert {(document, name) for document, name in found if name not in known} == set()
+    told = {document for document, name in found if name == "RUNBOOK_BASE_URL"}
+    assert {"MONITORING_GUIDE.md", "MONITORING_README.md", "MONITORING_README.fr.md"} <= told
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)\)", document.read_text())

@@ -194,6 +194,16 @@ def test_grafana_finds_the_data_source_that_the_dashboards_name() -> None:
     assert source["jsonData"]["timeInterval"] == scraping
 
 
+def test_a_dot_leads_to_its_prediction() -> None:
+    """With what Compose gives to Grafana, which makes one dollar sign of two."""
+    (source,) = read_document(GRAFANA / "provisioning/datasources/prometheus.yml")["datasources"]
+    (destination,) = source["jsonData"]["exemplarTraceIdDestinations"]
+    given = read_document(DOCKER.parent / "docker-compose.yml")["services"]["grafana"]["environment"]["API_URL"]
+    assert given == "${API_URL:-http://localhost:${API_POKEMON_PORT:-8000}}"
+    parts = [part.replace("${API_URL}", "http://localhost:8000") for part in destination["url"].split("$$")]
+    assert "$".join(parts) == "http://localhost:8000/predictions/${__value.raw}"
+
+
 def test_grafana_finds_the_dashboards() -> None:
     (provider,) = read_document(GRAFANA / "provisioning/dashboards/default.yml")["providers"]
     assert provider["type"] == "file"

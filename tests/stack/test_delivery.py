@@ -200,6 +200,8 @@ def test_each_receiver_is_on_by_itself(tmp_path: Path, inboxes: dict[str, Inbox]
             configuration = client.status().configuration
     assert [name for name in SECRETS if f"{name}_configs" in configuration] == [given]
     assert inboxes[given].url not in configuration or given == "webhook"
+    links = r"Dashboard: http://localhost:3000/d/model-performance\nRunbook: MONITORING_GUIDE.md#lowmodelconfidence"
+    assert links in json.dumps(inboxes[given].messages[0]) or given == "webhook"
 
 
 def test_what_is_only_for_the_record_disturbs_nobody(tmp_path: Path, inboxes: dict[str, Inbox]) -> None:
