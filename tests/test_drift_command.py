@@ -98,7 +98,7 @@ def test_a_version_without_a_baseline_is_asked_for_it(data_dir: Path, monkeypatc
     assert document("verify", status=1)["differences"][0]["reason"] == "there is no layout"
     told: list[str] = []
     result = keep_profiles({}, lambda share, text: told.append(text))
-    assert result == {"caught_up": ["old"], "removed": 0, "joined": 0}
+    assert result == {"caught_up": ["old"], "to_be_continued": [], "removed": 0, "joined": 0}
     assert "old: asked for its baseline" in told
     assert document("verify")["differences"] == []
 
@@ -110,7 +110,8 @@ def test_a_version_that_cannot_answer_stops_no_upkeep(data_dir: Path, caplog: py
         accept_all(settings, list(renewed(duel_predictions(5), 10)), model_version=version)
     with Running(create_worker(settings)):
         wait_for(lambda: all(state.pending == 0 for state in outboxes_of(settings).states()))
-    assert keep_profiles({}, lambda share, text: None) == {"caught_up": [], "removed": 0, "joined": 0}
+    nothing = {"caught_up": [], "to_be_continued": [], "removed": 0, "joined": 0}
+    assert keep_profiles({}, lambda share, text: None) == nothing
     assert "broken has no baseline, and cannot make one" in caplog.text
 
 

@@ -27,13 +27,15 @@ profiles = Table(
 )
 
 # Model versions of which rows were logged without a profile; to be made up for. Each process that did so has a row of
-# its own, and changes `noted` each time.
+# its own, and changes `noted` each time. None of the rows is earlier than `from_seconds`, which moves on as they get
+# their profiles.
 unprofiled = Table(
     "unprofiled",
     metadata,
     Column("model_version", Text, primary_key=True),
     Column("part", Text, primary_key=True),
     Column("noted", Text, nullable=False),
+    Column("from_seconds", Double, nullable=False, server_default="0"),
 )
 
 # One row, once retention has removed predictions: the Unix time before which the log has holes.

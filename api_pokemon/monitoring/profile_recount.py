@@ -2,14 +2,15 @@
 
 import logging
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import inf
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select
 
 from api_pokemon.monitoring.database import reading, writing
-from api_pokemon.monitoring.drift_tables import profile_horizon, profiles, unprofiled
+from api_pokemon.monitoring.drift_tables import profile_horizon, profiles
 from api_pokemon.monitoring.errors import ProfileError
 from api_pokemon.monitoring.events import Prediction
 from api_pokemon.monitoring.ids import made_at_seconds, new_id
@@ -82,14 +83,14 @@ class Recount:
         """
         with reading(self._engine) as connection:
             keys = set(connection.execute(select(profiles.c.bucket_start, profiles.c.bucket_seconds)).all())
-            horizon = connection.scalar(select(profile_horizon.c.removed_until))
+            horizon = _horizon(connection)
         starts = sorted(start for start, _ in keys)
         days = {start for start, seconds in keys if seconds > HOUR_SECONDS}
         begin = -1.0 if since_seconds is None else since_seconds
         while (seconds := self._next(begin, starts)) is not None and (until_seconds is None or seconds < until_seconds):
             day = bucket_at(seconds, DAY_SECONDS)
             found = day if day.start in days else bucket_at(seconds, HOUR_SECONDS)
-            if horizon is None or found.start >= horizon:
+            if found.start >= horizon:
                 yield found
             begin = found.start + found.seconds
 
@@ -97,43 +98,42 @@ class Recount:
         """Tell where the profiles of a stretch are not what the log has, at one and the same moment."""
         with self._at_one_moment() as connection:
             counted = self._versions(connection, stretch)
-            return [
-                difference
-                for version in counted
-                if (difference := self._compare(connection, version, stretch)) is not None
-            ]
+            found = [self._compare(connection, version, stretch) for version in counted]
+        return [difference for difference in found if difference is not None]
+
+    def compare_version(self, model_version: str, stretch: Bucket) -> Difference | None:
+        """The same of one model version."""
+        with self._at_one_moment() as connection:
+            return self._compare(connection, model_version, stretch)
 
     def repair(self, model_version: str, stretch: Bucket) -> bool:
         """Make the profiles of a stretch anew; False where the version has no layout, and no baseline is here.
 
         Those who log wait for no longer than it takes to replace a few profiles, unless these are of rows that come so
-        fast that there is no moment in which they are the same as a moment before.
+        fast that there is no moment in which they are the same as a moment before. What retention has taken part of
+        meanwhile stays as it is.
         """
-        layout = self._layout(model_version)
+        layout = self.layout(model_version)
         if layout is None:
             return False
         for bucket in self._pieces(model_version, stretch):
             self._renew(model_version, layout, bucket)
         return True
 
-    def catch_up(self, progress: Callable[[str], None] = lambda text: None) -> list[str]:
-        """Make up for what was logged without a profile; returns the model versions for which that could be done."""
-        with reading(self._engine) as connection:
-            noted = [tuple(row) for row in connection.execute(select(unprofiled)).all()]
-        done = sorted({version for version, _, _ in noted if self._layout(version) is not None})
-        for version in done:
-            for stretch in self.stretches():
-                with self._at_one_moment() as connection:
-                    difference = self._compare(connection, version, stretch)
-                if difference is not None:
-                    progress(f"{version}: {difference.logged} rows of an hour")
-                    self.repair(version, stretch)
-        with writing(self._engine) as connection:
-            for version, part, mark in noted:
-                if version in done:  # and was not noted again meanwhile
-                    same = (unprofiled.c.model_version == version) & (unprofiled.c.part == part)
-                    connection.execute(delete(unprofiled).where(same, unprofiled.c.noted == mark))
-        return done
+    def layout(self, version: str) -> Layout | None:
+        """That of a model version, made up where its baseline is here; None where it is not, or cannot be read."""
+        try:
+            with reading(self._engine) as connection:
+                layout = find_layout(connection, version)
+            if layout is None and (baseline := self._baseline_of(version)) is not None:
+                with writing(self._engine) as connection:
+                    write_alone(connection)
+                    register(connection, version, baseline)
+                    layout = find_layout(connection, version)
+        except ProfileError as error:
+            logger.warning("the layout of %s cannot be read: %s", version, error)
+            return None
+        return layout
 
     def _next(self, seconds: float, starts: list[int]) -> float | None:
         """The first moment from this one on of which something is logged or profiled."""
@@ -145,6 +145,8 @@ class Recount:
         return min([*found, *([made_at_seconds(str(first))] if first is not None else [])], default=None)
 
     def _compare(self, connection: Connection, version: str, stretch: Bucket) -> Difference | None:
+        if stretch.start < _horizon(connection):
+            return None
         stored = connection.execute(select(profiles.c.rows, profiles.c.body).where(*_inside(version, stretch))).all()
         profiled = sum(rows for rows, _ in stored)
         try:
@@ -166,20 +168,6 @@ class Recount:
         started = profiles.c.bucket_start.between(stretch.start, stretch.start + stretch.seconds - 1)
         profiled = select(profiles.c.model_version).where(started).distinct()
         return sorted(connection.scalars(logged.union(profiled)))
-
-    def _layout(self, version: str) -> Layout | None:
-        try:
-            with reading(self._engine) as connection:
-                layout = find_layout(connection, version)
-            if layout is None and (baseline := self._baseline_of(version)) is not None:
-                with writing(self._engine) as connection:
-                    write_alone(connection)
-                    register(connection, version, baseline)
-                    layout = find_layout(connection, version)
-        except ProfileError as error:
-            logger.warning("the layout of %s cannot be read: %s", version, error)
-            return None
-        return layout
 
     def _pieces(self, version: str, stretch: Bucket) -> list[Bucket]:
         """A stretch in buckets as they are written, unless it has longer ones."""
@@ -252,5 +240,18 @@ def _counted(
 
 
 def _replace(connection: Connection, version: str, piece: Bucket, counted: Mapping[Bucket, Profile]) -> None:
+    """Put what was counted in the place of what is there, unless retention has taken some of it.
+
+    A logged row never changes, and none goes but by retention, which tells so in the same transaction. So where it took
+    nothing, as many rows as before are the same rows. To ask after counting tells also of what went while it lasted.
+    """
+    if piece.start < _horizon(connection):
+        return
     connection.execute(delete(profiles).where(*_inside(version, piece)))
     write_profiles(connection, version, new_id(), counted)
+
+
+def _horizon(connection: Connection) -> float:
+    """From when on retention has taken nothing."""
+    removed_until = connection.scalar(select(profile_horizon.c.removed_until))
+    return -inf if removed_until is None else float(removed_until)

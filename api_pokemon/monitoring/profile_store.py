@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select
 
 from api_pokemon.monitoring.database import reading, writing
-from api_pokemon.monitoring.drift_tables import profile_horizon, profiles
+from api_pokemon.monitoring.drift_tables import profile_horizon, profiles, unprofiled
 from api_pokemon.monitoring.ids import new_id
 from api_pokemon.monitoring.profile_layout import Layout
 from api_pokemon.monitoring.profile_table import (
@@ -98,6 +98,8 @@ class ProfileStore:
     def compact(self, now_seconds: float) -> int:
         """Merge what is older than two days into hours, and what is older than 60 days into days.
 
+        What is still to be made up for stays short, as it is made up for in short pieces.
+
         Returns
         -------
         int
@@ -127,8 +129,13 @@ class ProfileStore:
         short = (profiles.c.bucket_start < end) & (profiles.c.bucket_seconds < seconds)
         with reading(self._engine) as connection:
             found = connection.execute(select(profiles.c.model_version, profiles.c.bucket_start).where(short)).all()
+            whole_until = _whole_until(connection)
         buckets = {(version, bucket_at(start, seconds)) for version, start in found}
-        return sum(self._join(version, bucket) for version, bucket in sorted(buckets))
+        return sum(
+            self._join(version, bucket)
+            for version, bucket in sorted(buckets)
+            if bucket.start + bucket.seconds <= whole_until.get(version, math.inf)
+        )
 
     def _join(self, model_version: str, bucket: Bucket) -> int:
         of_it = (
@@ -156,6 +163,13 @@ def _merged(
     for bodies in connection.scalars(query).partitions(_AT_ONCE):
         whole = merge([whole, merge_all(layout, bodies)])
     return whole
+
+
+def _whole_until(connection: Connection) -> dict[str, float]:
+    """By model version of which rows were logged without a profile, before when there are none of these."""
+    begin = func.min(unprofiled.c.from_seconds)
+    query = select(unprofiled.c.model_version, begin).group_by(unprofiled.c.model_version)
+    return {version: float(seconds) for version, seconds in connection.execute(query)}
 
 
 def _begun(from_seconds: float, to_seconds: float) -> ColumnElement[bool]:

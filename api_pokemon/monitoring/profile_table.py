@@ -1,10 +1,10 @@
 """Reads and writes layouts and profiles on an open connection, beside others who do the same."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, func, insert, select
+from sqlalchemy import Connection, Table, case, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from api_pokemon.monitoring.drift_baseline import Baseline
@@ -135,11 +135,14 @@ def write_profiles(connection: Connection, model_version: str, part: str, writte
         connection.execute(replacing(connection, profiles), rows)
 
 
-def replacing(connection: Connection, table: Table) -> Any:
-    """An insert that replaces what is there already under the same key."""
+def replacing(connection: Connection, table: Table, least: Collection[str] = ()) -> Any:
+    """An insert that replaces what is there already under the same key; of some columns the lesser value stays."""
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table)
-    others = {column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key}
+    new = statement.excluded
+    others = {column.name: new[column.name] for column in table.columns if not column.primary_key}
+    for name in least:
+        others[name] = case((table.c[name] < new[name], table.c[name]), else_=new[name])
     return statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=others)
 
 

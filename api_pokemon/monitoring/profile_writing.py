@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 BUCKET_SECONDS = 60
 
+_MOST_LAYOUTS = 16
+"""That are kept in memory: of the model versions that wrote last."""
+
 BaselineOf = Callable[[str], Baseline | None]
 """Returns the baseline of a model version; None where it is not here."""
 
@@ -36,7 +39,7 @@ class ProfileWriter:
     """Takes part in the log's transactions (as `also` of a consumer): what is new there enters the profiles.
 
     Rows of a model version that has no layout yet, and whose baseline is not here, are logged without a profile. The
-    version is noted as *unprofiled*, so that :class:`~api_pokemon.monitoring.profile_recount.Recount` makes up for it.
+    version is noted as *unprofiled*, and :class:`~api_pokemon.monitoring.profile_catch_up.CatchUp` makes up for it.
 
     Parameters
     ----------
@@ -61,12 +64,12 @@ class ProfileWriter:
             try:
                 self._add(connection, version, predictions)
             except ProfileError as error:
-                self._put_off(connection, version, str(error))
+                self._put_off(connection, version, predictions, str(error))
 
     def _add(self, connection: Connection, version: str, predictions: Sequence[Prediction]) -> None:
         layout = self._layout(connection, version)
         if layout is None:
-            self._put_off(connection, version, "this version of the model is not here")
+            self._put_off(connection, version, predictions, "this version of the model is not here")
         else:
             add_profiles(
                 connection, version, layout, self._part, profile_by_bucket(layout, predictions, self._bucket_seconds)
@@ -74,19 +77,24 @@ class ProfileWriter:
 
     def _layout(self, connection: Connection, version: str) -> Layout | None:
         """Kept only once it is in the database for good: this transaction may come to nothing."""
-        if (known := self._layouts.get(version)) is not None:
-            return known
-        if (stored := find_layout(connection, version)) is not None:
-            self._layouts[version] = stored
+        if (stored := self._layouts.pop(version, None) or find_layout(connection, version)) is not None:
+            self._layouts[version] = stored  # at the end
+            while len(self._layouts) > _MOST_LAYOUTS:
+                del self._layouts[next(iter(self._layouts))]
             return stored
         if (baseline := self._baseline_of(version)) is None:
             return None
         register(connection, version, baseline)
         return find_layout(connection, version)
 
-    def _put_off(self, connection: Connection, version: str, reason: str) -> None:
-        noted = {"model_version": version, "part": self._part, "noted": new_id()}
-        connection.execute(replacing(connection, unprofiled), noted)
+    def _put_off(self, connection: Connection, version: str, predictions: Sequence[Prediction], reason: str) -> None:
+        noted = {
+            "model_version": version,
+            "part": self._part,
+            "noted": new_id(),
+            "from_seconds": min(prediction.made_at_seconds for prediction in predictions),
+        }
+        connection.execute(replacing(connection, unprofiled, least=("from_seconds",)), noted)
         if version not in self._told:
             self._told.add(version)
             logger.warning("predictions of %s are logged without a profile, to be made up for: %s", version, reason)

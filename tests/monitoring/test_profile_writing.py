@@ -4,18 +4,13 @@ from collections.abc import Sequence
 from threading import Barrier, Thread
 
 import pytest
-from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy import Engine, select, update
 
 from api_pokemon.monitoring import Prediction
 from api_pokemon.monitoring.database import connect, reading, writing
-from api_pokemon.monitoring.drift_baseline import Baseline
 from api_pokemon.monitoring.drift_tables import (
-    drift_checks,
     drift_references,
-    layouts,
-    profile_horizon,
     profiles,
-    unprofiled,
 )
 from api_pokemon.monitoring.prediction_log import PredictionLog
 from api_pokemon.monitoring.profile_recount import Recount
@@ -33,7 +28,6 @@ __all__ = ["log", "url"]
 
 OTHER_WRITER = "1c0ffee0-6f5a-4c3c-9d53-2f2a0c6c7b10"
 DAY = 86_400
-DRIFT_TABLES = (drift_checks, drift_references, layouts, profile_horizon, profiles, unprofiled)
 ALWAYS = (0.0, 4e9)
 
 
@@ -144,56 +138,6 @@ def test_one_that_is_amid_a_transaction_keeps_no_other_from_its_own(
         used.engine.dispose()
 
 
-def test_a_version_that_is_not_here_is_logged_all_the_same_and_made_up_for(
-    log: PredictionLog, store: ProfileStore, recount: Recount, caplog: pytest.LogCaptureFixture
-) -> None:
-    writer = ProfileWriter(baseline_of)
-    made = predictions(150, seed=1, model_version="elsewhere")
-    write(log, made[:100], writer)
-    assert len(list(log.scan())) == 100
-    assert differences(recount) == [("elsewhere", 100, 0)]
-    assert recount.catch_up() == []
-    assert caplog.text.count("predictions of elsewhere are logged without a profile") == 1
-
-    arrived = Recount(log.engine, lambda version: BASELINE)
-    assert arrived.catch_up() == ["elsewhere"]
-    write(log, made[100:], writer, first=101)
-    assert store.window("elsewhere", LAYOUT, *ALWAYS) == whole(made)
-    assert differences(recount) == []
-    assert arrived.catch_up() == []
-
-
-def test_what_was_put_off_while_it_was_made_up_for_is_not_forgotten(log: PredictionLog) -> None:
-    writer = ProfileWriter(baseline_of)
-    made = predictions(20, seed=1, model_version="elsewhere")
-    write(log, made[:10], writer)
-    more = [made[10:]]
-
-    def arrives(version: str) -> Baseline:
-        if more:  # still without a layout
-            write(log, more.pop(), writer, first=11)
-        return BASELINE
-
-    assert Recount(log.engine, arrives).catch_up() == ["elsewhere"]
-    with reading(log.engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(unprofiled)) == 1
-    assert Recount(log.engine, arrives).catch_up() == ["elsewhere"]
-    assert differences(Recount(log.engine, baseline_of)) == []
-
-
-def test_what_was_logged_before_there_were_profiles_is_made_up_for(url: str, log: PredictionLog) -> None:
-    with writing(log.engine) as connection:
-        for table in DRIFT_TABLES:
-            table.drop(connection)
-        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
-    log.write(entries(predictions(30, seed=1)))
-    log.migrate()
-    recount = Recount(log.engine, baseline_of)
-    assert differences(recount) == [("v1", 30, 0)]
-    assert recount.catch_up() == ["v1"]
-    assert differences(recount) == []
-
-
 def test_what_is_wrong_is_found_and_repaired(log: PredictionLog, store: ProfileStore, recount: Recount) -> None:
     made = predictions(400, seed=1)
     write(log, made, ProfileWriter(baseline_of))
@@ -208,18 +152,6 @@ def test_what_is_wrong_is_found_and_repaired(log: PredictionLog, store: ProfileS
     assert recount.repair("v1", stretch)
     assert recount.compare(stretch) == []
     assert store.window("v1", LAYOUT, *ALWAYS) == whole(made)
-
-
-def test_what_cannot_be_read_is_found_and_repaired(log: PredictionLog, recount: Recount) -> None:
-    writer = ProfileWriter(baseline_of)
-    write(log, predictions(40, seed=1), writer)
-    with writing(log.engine) as connection:
-        connection.execute(update(profiles).values(body=b"torn"))
-    write(log, predictions(40, seed=2), writer, first=41)
-    assert len(list(log.scan())) == 80
-    assert differences(recount) == [("v1", 80, 40)]
-    assert recount.catch_up() == ["v1"]
-    assert differences(recount) == []
 
 
 def test_old_profiles_become_fewer_and_stay_the_same(log: PredictionLog, store: ProfileStore, recount: Recount) -> None:
@@ -287,3 +219,12 @@ def test_buckets_are_as_long_as_is_said(log: PredictionLog, length: int) -> None
     write(log, predictions(100, seed=1), ProfileWriter(baseline_of, bucket_seconds=length))
     assert {seconds for _, _, seconds, _ in profiles_of(log.engine)} == {length}
     assert all(start % length == 0 for _, start, _, _ in profiles_of(log.engine))
+
+
+def test_many_versions_are_profiled_with_few_layouts_in_memory(log: PredictionLog, store: ProfileStore) -> None:
+    writer = ProfileWriter(baseline_of)
+    for number in range(2 * 20):
+        version = f"v{number % 20}"
+        write(log, predictions(3, seed=number, model_version=version), writer, first=1 + 3 * number)
+    assert store.rows_by_version(*ALWAYS) == {f"v{number}": 6 for number in range(20)}
+    assert len(writer._layouts) == 16
