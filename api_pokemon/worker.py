@@ -134,6 +134,7 @@ def create_worker(settings: Settings, *, registry: CollectorRegistry | None = No
     drift = DriftMetrics(
         registry,
         FaultyDriftChecks(faults, checks) if faults else checks,
+        settings.drift_check_seconds,
         min(settings.drift_check_seconds / 5, _LOOK_SECONDS),
     )
     ReportMetrics(registry, reports_of(settings))

@@ -70,7 +70,8 @@ def _age() -> Stat:
     last = _same(catalogue.DRIFT_LAST_CHECK.name, "model_version")
     return stat(
         "Last check",
-        "How long ago the latest check was. There is one every `API_POKEMON_DRIFT_CHECK_SECONDS`.",
+        "How long ago the latest check was. There is one every `API_POKEMON_DRIFT_CHECK_SECONDS`; the colours are for "
+        "its default, 300.",
         Query(f"time() - {last}", "{{model_version}}", instant=True),
         unit="s",
         no_value="No check yet",

@@ -149,6 +149,9 @@ class FaultyDriftChecks:
     def latest(self) -> Sequence[DriftCheck]:
         return [self._told(check) for check in self._checks.latest()]
 
+    def something_to_check_since(self) -> float | None:
+        return self._checks.something_to_check_since()
+
     def _told(self, check: DriftCheck) -> DriftCheck:
         drifted = {"request": catalogue.DRIFTED_REQUESTS, "choice": catalogue.DRIFTED_CHOICES}
         earlier = self._faults.level(catalogue.STALE_DRIFT_CHECK) or 0.0

@@ -180,6 +180,12 @@ DRIFT_LAST_CHECK = MetricSpec(
     "Unix time of the latest check for drift, by any worker.",
     ("model_version",),
 )
+DRIFT_CHECK_INTERVAL = MetricSpec("drift_check_interval_seconds", "gauge", "Time between two checks for drift, as set.")
+DRIFT_UNCHECKED_SINCE = MetricSpec(
+    "drift_unchecked_since_timestamp_seconds",
+    "gauge",
+    "Unix time since when this worker has seen predictions wait for a first check for drift; none once there was one.",
+)
 DRIFT_CHECKS = MetricSpec(
     "drift_checks_total", "counter", "Checks for drift, by any worker.", ("model_version", "verdict")
 )
@@ -228,6 +234,7 @@ WORKED = (
     JOB_RUNS,
     JOB_DURATION,
     JOB_LAST_SUCCESS,
+    DRIFT_CHECK_INTERVAL,
 )
 """Of every worker."""
 
@@ -237,10 +244,11 @@ DRIFTED = (
     DRIFT_DETECTED,
     DRIFT_WINDOW_ROWS,
     DRIFT_LAST_CHECK,
+    DRIFT_UNCHECKED_SINCE,
     DRIFT_CHECKS,
     DRIFT_REPORT_DURATION,
 )
-"""Of every worker, once there was a check for drift, or a report."""
+"""Of every worker, once there was something to check for drift, a check, or a report."""
 
 METRICS = tuple(dict.fromkeys((*WATCHED, *RECORDED, *WORKED, *DRIFTED)))
 

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, delete, func, insert, select
 
 from api_pokemon.monitoring.database import reading, writing
 from api_pokemon.monitoring.drift_detection import Drift, DriftDetector, FieldDrift, GroupDrift, Verdict
 from api_pokemon.monitoring.drift_references import DriftReferences, Reference, ReferenceKind
-from api_pokemon.monitoring.drift_tables import drift_checks
+from api_pokemon.monitoring.drift_tables import drift_checks, profiles
 from api_pokemon.monitoring.ids import new_id
 from api_pokemon.monitoring.profile_layout import Layout
 from api_pokemon.monitoring.profile_rows import Group
@@ -206,6 +206,11 @@ class DriftChecks:
         with reading(self._engine) as connection:
             found = [_read(body) for body in connection.scalars(query.order_by(drift_checks.c.id))]
         return list({check.model_version: check for check in found}.values())  # a job that was killed came twice
+
+    def something_to_check_since(self) -> float | None:
+        """When the first profiled prediction was made, to the minute; None where there is none."""
+        with reading(self._engine) as connection:
+            return connection.scalar(select(func.min(profiles.c.bucket_start)))
 
     def history(self, model_version: str, most: int = 100) -> list[DriftCheck]:
         """What was found about a model version, the latest first."""

@@ -169,6 +169,9 @@ class Checks:
     def latest(self) -> Sequence[DriftCheck]:
         return [CHECK]
 
+    def something_to_check_since(self) -> float | None:
+        return 1400.0
+
 
 def test_drift_that_is_told_of_whatever_is_so(workers: Faults) -> None:
     checks = FaultyDriftChecks(workers, Checks())
@@ -178,6 +181,7 @@ def test_drift_that_is_told_of_whatever_is_so(workers: Faults) -> None:
         return [group.is_detected for group in check.groups], check.checked_seconds
 
     assert checks.latest() == [CHECK]
+    assert checks.something_to_check_since() == 1400.0
     workers.cause("drifted-requests", seconds=60)
     assert told() == ([True, False], 5000.0)
     workers.cause("drifted-choices", seconds=60)

@@ -41,6 +41,8 @@ PROMISED = {
     "drift_detected": ("gauge", {"model_version", "group", "reference"}),
     "drift_window_rows": ("gauge", {"model_version"}),
     "drift_last_check_timestamp_seconds": ("gauge", {"model_version"}),
+    "drift_check_interval_seconds": ("gauge", set()),
+    "drift_unchecked_since_timestamp_seconds": ("gauge", set()),
     "drift_checks_total": ("counter", {"model_version", "verdict"}),
     "drift_report_duration_seconds": ("gauge", {"model_version"}),
     "shop_build_info": ("info", {"version", "commit", "model_version"}),

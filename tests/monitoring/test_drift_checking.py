@@ -1,7 +1,7 @@
 """Windows are judged, and what was found is kept and shown, on every database."""
 
 from collections.abc import Callable
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -138,7 +138,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_all_workers_show_the_same(
     log: PredictionLog, checker: DriftChecker, writer: ProfileWriter, registry: CollectorRegistry
 ) -> None:
-    shown = DriftMetrics(registry, DriftChecks(log.engine), 0.05)
+    shown = DriftMetrics(registry, DriftChecks(log.engine), 300.0, 0.05)
     shown.start()
     assert registry.get_sample_value("drift_window_rows", {"model_version": "v1"}) is None
     for number in range(2):
@@ -160,6 +160,26 @@ def test_all_workers_show_the_same(
     assert sample("drift_checks_total", verdict="drift") == 1
 
 
+def test_it_is_told_since_when_a_first_check_is_waited_for(
+    log: PredictionLog, checker: DriftChecker, writer: ProfileWriter, registry: CollectorRegistry
+) -> None:
+    began = time()
+    shown = DriftMetrics(registry, DriftChecks(log.engine), 300.0, 0.05)
+    shown.start()
+
+    def since() -> float | None:
+        return registry.get_sample_value("drift_unchecked_since_timestamp_seconds")
+
+    assert registry.get_sample_value("drift_check_interval_seconds") == 300.0
+    assert since() is None
+    write(log, window(0, 1), writer)  # of long ago: what this worker could not see does not count
+    wait_for(lambda: since() is not None)
+    assert began <= (since() or 0.0) <= time()
+    checker.run(end_of(0))
+    wait_for(lambda: since() is None)
+    shown.stop()
+
+
 class AwayAfterOne:
     """A database that is asked once, and then is away."""
 
@@ -171,13 +191,16 @@ class AwayAfterOne:
             raise LogUnavailableError("It is away.")
         return self._left.pop()
 
+    def something_to_check_since(self) -> float | None:
+        return None
+
 
 def test_a_worker_that_is_cut_off_tells_no_old_verdicts(
     log: PredictionLog, checker: DriftChecker, writer: ProfileWriter, registry: CollectorRegistry
 ) -> None:
     write(log, window(0, 1, shift=1.0), writer)
     (check,) = checker.run(end_of(0))
-    shown = DriftMetrics(registry, AwayAfterOne(check), 0.01, forget_seconds=0.5)
+    shown = DriftMetrics(registry, AwayAfterOne(check), 300.0, 0.01, forget_seconds=0.5)
     shown.start()
     labels = {"model_version": "v1"}
     wait_for(lambda: registry.get_sample_value("drift_window_rows", labels) == 500)

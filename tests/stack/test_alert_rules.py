@@ -382,6 +382,19 @@ def last_check(*values: str) -> dict[str, str]:
     return {f'{name}{{job="worker",instance="worker-{n}",model_version="v1"}}': each for n, each in enumerate(values)}
 
 
+INTERVAL = 'drift_check_interval_seconds{job="worker",instance="worker-0"}'
+
+
+def every(seconds: float) -> dict[str, str]:
+    return {INTERVAL: gauge((seconds, 120))}
+
+
+def unchecked_since(seconds: float) -> dict[str, str]:
+    """Predictions, and no check, for so long a stretch."""
+    name = 'drift_unchecked_since_timestamp_seconds{job="worker",instance="worker-0"}'
+    return {name: gauge((seconds, 120))}
+
+
 def drift_cases(alert: str, group: str, other: str) -> list[Case]:
     found, none = gauge((0, 2), (1, 10), (0, 9)), gauge((0, 30))
     while_found = {2.5: 0, 3.5: 1, 11.5: 1, 13: 0}
@@ -396,15 +409,32 @@ def drift_cases(alert: str, group: str, other: str) -> list[Case]:
     ]
 
 
+def stale(kind: str, what: str, interval: Series, checks: Series, firing: Mapping[float, int]) -> Case:
+    return Case("DriftCheckStale", kind, what, {**interval, **checks}, firing)
+
+
 DRIFT = [
     *drift_cases("DataDriftDetected", "request", "choice"),
     *drift_cases("PredictionDriftDetected", "choice", "request"),
-    Case("DriftCheckStale", "fires", "for long", last_check(gauge((0, 60))), {30: 0, 30.5: 0, 32: 1, 45: 1}),
-    Case("DriftCheckStale", "fires", "then again", last_check(gauge((0, 40), (2400, 20))), {35: 1, 41: 0}),
-    Case("DriftCheckStale", "below", "one worker knows better", last_check(gauge((0, 60)), gauge((900, 60))), {44: 0}),
-    Case("DriftCheckStale", "below", "up to half an hour", last_check(gauge((0, 30))), {29: 0, 30: 0}),
-    Case("DriftCheckStale", "nothing", "no number", last_check(gauge((NAN, 60))), {45: 0}),
-    Case("DriftCheckStale", "nothing", "no check", {}, {45: 0}),
+    stale("fires", "for long", every(300), last_check(gauge((0, 60))), {30: 0, 30.5: 0, 32: 1, 45: 1}),
+    stale("fires", "then again", every(300), last_check(gauge((0, 40), (2400, 20))), {35: 1, 41: 0}),
+    stale("fires", "of rare checks", every(1200), last_check(gauge((0, 130))), {32: 0, 119: 0, 120.5: 0, 122: 1}),
+    stale("fires", "of frequent checks", every(5), last_check(gauge((0, 60))), {9: 0, 10.5: 0, 12: 1}),
+    stale("fires", "never once", every(300), unchecked_since(300), {35: 0, 35.5: 0, 37: 1, 60: 1}),
+    stale("below", "one worker knows better", every(300), last_check(gauge((0, 60)), gauge((900, 60))), {44: 0}),
+    stale("below", "up to six checks", every(300), last_check(gauge((0, 30))), {29: 0, 30: 0}),
+    stale("below", "up to ten minutes", every(5), last_check(gauge((0, 10))), {9: 0, 10.5: 0}),
+    stale("below", "a first one may come", every(300), unchecked_since(300), {30: 0, 35: 0}),
+    stale(
+        "below",
+        "a worker has not seen yet that there was one",
+        {**every(300), **unchecked_since(0)},
+        last_check(gauge((0, 10), (600, 10), (1200, 40))),
+        {32: 0, 45: 0},
+    ),
+    stale("nothing", "no number", every(300), last_check(gauge((NAN, 60))), {45: 0}),
+    stale("nothing", "no check, and nothing to check", every(300), {}, {45: 0}),
+    stale("nothing", "no series", {}, {}, {45: 0}),
 ]
 
 CASES = [
@@ -466,7 +496,8 @@ TOLD = {
     "other (threshold: a field beyond chance and beyond 0.1).",
     "PredictionDriftDetected": "The choices of model v1 do not look like its reference (window), in two windows one "
     "after the other (threshold: a field beyond chance and beyond 0.1).",
-    "DriftCheckStale": "The latest check for drift was 32m 0s ago (threshold 30m).",
+    "DriftCheckStale": "The latest check for drift was 32m 0s ago, or none has come for so long (threshold: six times "
+    "API_POKEMON_DRIFT_CHECK_SECONDS).",
     "ScrapeSlow": "api:8000 (api) took 1.1s on average to show its metrics over the last 5 minutes (threshold 1s).",
 }
 
