@@ -210,7 +210,8 @@ class DriftChecks:
     def something_to_check_since(self) -> float | None:
         """When the first profiled prediction was made, to the minute; None where there is none."""
         with reading(self._engine) as connection:
-            return connection.scalar(select(func.min(profiles.c.bucket_start)))
+            first: int | None = connection.scalar(select(func.min(profiles.c.bucket_start)))
+        return first
 
     def history(self, model_version: str, most: int = 100) -> list[DriftCheck]:
         """What was found about a model version, the latest first."""

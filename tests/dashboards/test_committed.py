@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from api_pokemon.settings import Settings
 from api_pokemon.stack import alert_rules
 from api_pokemon.stack.configuration import DOCKER, read_document
 from dashboards.__main__ import DASHBOARDS as SOURCES
@@ -50,7 +51,6 @@ ALERTED = {
     "LowMemoryAvailable": ("Memory of the API available",),
     "PredictionLogLagging": ("Log lag", "Log lag over time"),
     "OutboxNearlyFull": ("Fill of the outboxes",),
-    "DriftCheckStale": ("Last check",),
 }
 
 
@@ -166,15 +166,21 @@ def test_alerts_and_deployments_are_marked(name: str) -> None:
 
 
 def test_panels_turn_red_where_the_alerts_fire() -> None:
-    steps = {
-        panel["title"]: [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
-        for _, panel in ALL_PANELS
-        if "thresholds" in panel["fieldConfig"]["defaults"]
-    }
+    steps = steps_of_panels()
     exprs = {alert.name: alert.expression for alert in alert_rules()}
     for alert, titles in ALERTED.items():
         threshold = threshold_of(exprs[alert])
         assert all(threshold in steps[title] for title in titles), alert
+    (checks,) = re.findall(r"(\d+) \* max\(drift_check_interval_seconds\)", exprs["DriftCheckStale"])
+    assert int(checks) * Settings.model_fields["drift_check_seconds"].default in steps["Last check"]
+
+
+def steps_of_panels() -> dict[str, list[float]]:
+    return {
+        panel["title"]: [step["value"] for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+        for _, panel in ALL_PANELS
+        if "thresholds" in panel["fieldConfig"]["defaults"]
+    }
 
 
 def threshold_of(expr: str) -> float:
