@@ -1,5 +1,6 @@
 """Where the stack of this machine runs, told by the one that started it to those that look at it."""
 
+import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import NamedTuple
 
 import psutil
 
-from api_pokemon.errors import UnreachableError
+from api_pokemon.errors import StartError, UnreachableError
 
 _FILE = "stack.json"
 
@@ -103,6 +104,25 @@ def announced(stack: RunningStack, data_dir: Path) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def holding(data_dir: Path) -> Iterator[None]:
+    """Have the stack that runs on a data folder for oneself meanwhile: two that break it would undo each other.
+
+    Raises
+    ------
+    StartError
+        Somebody else has it.
+    """
+    with (data_dir / _FILE).open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StartError(
+                "This stack is being drilled already. Wait for the end of that drill, or stop it."
+            ) from error
+        yield
 
 
 def _command_of(process: psutil.Process) -> list[str]:

@@ -4,7 +4,8 @@ import difflib
 import json
 import os
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Annotated, Any
 
 import httpx
@@ -17,12 +18,13 @@ from api_pokemon.settings import Settings
 from api_pokemon.stack.deliveries import Delivery
 from api_pokemon.stack.drill.causing import Causes
 from api_pokemon.stack.drill.drilling import Drilling, Result
+from api_pokemon.stack.drill.mending import mend
 from api_pokemon.stack.drill.recipes import RECIPES, FaultOn, Process, Recipe
 from api_pokemon.stack.drill.site import Native, Site, Urls
 from api_pokemon.stack.drill.traffic import Traffic
 from api_pokemon.stack.drill.watching import Watching
 from api_pokemon.stack.prometheus import PrometheusClient
-from api_pokemon.stack.running import RunningStack, need_running_stack, prometheus_folder, stack_folder
+from api_pokemon.stack.running import RunningStack, holding, need_running_stack, prometheus_folder, stack_folder
 from api_pokemon.startup import ADMIN_KEY_FILE, read_settings
 
 _EXIT_INTERRUPTED = 130
@@ -58,10 +60,14 @@ def drill(
     Alerts that do not disturb each other are drilled together; all of them take about half an hour, since rules look
     back over minutes. `api-pokemon stack --speedup 60` makes that two minutes, to try it.
 
-    Nothing stays broken, whatever ends the drill: faults end by themselves, and what was stopped goes on. Exit status
-    1 where an alert did not fire, was not delivered or did not end. The admin key is that of the data folder, or
-    `API_POKEMON_KEY`. With the URLs of all four, another stack is drilled: what takes its processes or files is then
-    not possible, and told so.
+    Nothing stays broken, whatever ends the drill: faults end by themselves, and what was stopped goes on. Should the
+    watchdogs that see to it be killed along with the drill, the next one puts right what they left. Exit status 1 where
+    an alert did not fire, was not delivered or did not end. The admin key is that of the data folder, or
+    `API_POKEMON_KEY`.
+
+    Drills a stack of `make stack`. That of `docker compose up` cannot be drilled as it is: it publishes no port of the
+    worker, and has no receiver of deliveries. With the URLs of all four, another stack is drilled; what takes its
+    processes or files is then not possible, and told so.
 
     Examples: api-pokemon drill HighErrorRate APIDown; api-pokemon drill --all --json
     """
@@ -75,7 +81,8 @@ def drill(
     stack = None if all(given.values()) else need_running_stack(settings.data_dir)
     urls = Urls(*(url or getattr(stack, name) for name, url in given.items()))
     limit_seconds = limit_seconds or _LIMIT_AT_ANY_SPEED_SECONDS + _LIMIT_SECONDS / (stack.speedup if stack else 1)
-    results, others, interrupted = _drill(recipes, settings, urls, stack, limit_seconds)
+    with holding(settings.data_dir) if stack else nullcontext():
+        results, others, interrupted = _drill(recipes, settings, urls, stack, limit_seconds)
     if as_json:
         console.print_json(json.dumps([result._asdict() for result in results]))
     else:
@@ -106,6 +113,7 @@ def _drill(
     signal.signal(signal.SIGTERM, _as_ctrl_c)
     interrupted = False
     with (
+        _mended(native, progress.print),
         Site(urls, key, native) as site,
         PrometheusClient(urls.prometheus) as client,
     ):
@@ -124,6 +132,18 @@ def _drill(
                 interrupted = True
                 progress.print("Interrupted; putting everything back.")
     return drilling.results(), drilling.also_fired(), interrupted
+
+
+@contextmanager
+def _mended(native: Native | None, tell: Callable[[str], None]) -> Iterator[None]:
+    """Undo what an earlier drill has left, and in the end what this one has: watchdogs may be killed, too."""
+    try:
+        for done in mend(native) if native else ():
+            tell(f"Left by an earlier drill: {done}.")
+        yield
+    finally:
+        for done in mend(native) if native else ():
+            tell(f"A watchdog was killed: {done}.")
 
 
 def _as_ctrl_c(number: int, frame: object) -> None:

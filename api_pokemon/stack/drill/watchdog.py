@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import psutil
 import yaml
@@ -97,16 +97,23 @@ def _stopped(process: Sign) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _lowered(prometheus: Sign, rules: Path, alert: str) -> Iterator[None]:
-    before = _exchange(rules, alert, None)
+    before = exchange(rules, alert, None)
     try:
         prometheus.send(signal.SIGHUP)
         yield
     finally:
-        _exchange(rules, alert, before)
+        exchange(rules, alert, before)
         prometheus.send(signal.SIGHUP)
 
 
-def _exchange(rules: Path, alert: str, expression: str | None) -> str:
+def expression_of(rules: Path, alert: str) -> str:
+    """What an alert of a file looks at; nothing where the file has no such alert."""
+    with rules.open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        return next((str(rule["expr"]) for rule in _rules(yaml.safe_load(file), alert)), "")
+
+
+def exchange(rules: Path, alert: str, expression: str | None) -> str:
     """Give an alert another expression, by default one that is always true; return the one that it had.
 
     Others may do the same to other alerts of the file.
@@ -114,8 +121,7 @@ def _exchange(rules: Path, alert: str, expression: str | None) -> str:
     with rules.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         document = yaml.safe_load(file)
-        found = (rule for group in document["groups"] for rule in group["rules"] if rule.get("alert") == alert)
-        rule = next(found)
+        rule = next(_rules(document, alert))
         before = str(rule["expr"])
         rule["expr"] = lowered(before) if expression is None else expression
         text = yaml.safe_dump(document, sort_keys=False, width=4096, allow_unicode=True)
@@ -123,6 +129,10 @@ def _exchange(rules: Path, alert: str, expression: str | None) -> str:
         file.write(text)
         file.truncate()
     return before
+
+
+def _rules(document: Any, alert: str) -> Iterator[dict[str, Any]]:
+    return (rule for group in document["groups"] for rule in group["rules"] if rule.get("alert") == alert)
 
 
 def lowered(expression: str) -> str:
