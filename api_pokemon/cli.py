@@ -60,7 +60,12 @@ COMMANDS = (
         "drift",
         "See whether predictions still look like those that are normal, and say what is normal.",
     ),
-    Command("key", "api_pokemon.key_command", "keys", "Make API keys, and find the one for administration."),
+    Command(
+        "key",
+        "api_pokemon.key_command",
+        "keys",
+        "Make API keys and take them back, while the service runs, and find the one for administration.",
+    ),
     Command(
         "drill",
         "api_pokemon.stack.drill.command",

@@ -18,6 +18,7 @@
     │   ├── FaultLevelError        it cannot be so strong
     │   └── ImpossibleFaultError   it cannot be caused here, or not safely
     ├── InjectedFaultError     a failure that was caused on purpose
+    ├── KeyFileError           the file of API keys cannot be read or changed, or not so
     ├── QueryError             Prometheus cannot answer what it was asked
     ├── DriftError             what cannot be told of drift, or said of what is normal
     ├── UnreachableError       no service answers where one was expected
@@ -109,6 +110,10 @@ class InjectedFaultError(ApiPokemonError):
 
     def __init__(self, fault: str) -> None:
         super().__init__(f"The fault {fault} is on.")
+
+
+class KeyFileError(ApiPokemonError):
+    """The file of API keys cannot be read or changed, or has no such key."""
 
 
 class QueryError(ApiPokemonError):

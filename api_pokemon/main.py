@@ -1,13 +1,14 @@
 """The one place where the API is put together."""
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from time import monotonic
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
 from api_pokemon import __version__
@@ -29,7 +30,8 @@ from api_pokemon.monitoring import (
 )
 from api_pokemon.monitoring.recording import Recording
 from api_pokemon.routes.answers import Answers
-from api_pokemon.routes.asgi import HeadAsGet, SecurityHeaders, StoppedAsProblem
+from api_pokemon.routes.application import NO_TELEMETRY
+from api_pokemon.routes.asgi import HeadAsGet, OwnPort, StoppedAsProblem
 from api_pokemon.routes.best_moves import BestMoves
 from api_pokemon.routes.dex_route import dex_routes
 from api_pokemon.routes.documentation import DESCRIPTION, SUMMARY, TAGS, DocumentedApi, operation_id
@@ -37,7 +39,7 @@ from api_pokemon.routes.drift_lookups import DriftLookups, Periods
 from api_pokemon.routes.drift_route import drift_routes
 from api_pokemon.routes.faults_route import faults_routes
 from api_pokemon.routes.health_route import Health, health_routes, metrics_routes
-from api_pokemon.routes.keys import AdminKeyFile, KeyGuard, Keys, Role, read_keys
+from api_pokemon.routes.keys import HEADER, KeyGuard, Role
 from api_pokemon.routes.lookups import Lookups
 from api_pokemon.routes.model_route import model_routes
 from api_pokemon.routes.pages import page_routes
@@ -46,8 +48,7 @@ from api_pokemon.routes.predictions_route import predictions_routes
 from api_pokemon.routes.problems import SERVER_PROBLEMS, install_problems
 from api_pokemon.routes.schemas import Duel
 from api_pokemon.settings import Settings
-from api_pokemon.startup import ADMIN_KEY_FILE
-from api_pokemon.stores import log_of, outboxes_of, reports_of
+from api_pokemon.stores import keys_of, log_of, outboxes_of, reports_of
 from api_pokemon.tablebase_upkeep import TablebaseUpkeep
 
 _FOLLOWING_CLI = "from api_pokemon import cli, lifeline; lifeline.follow_parent(); cli.main()"
@@ -77,7 +78,7 @@ def create_app(
     ModelMissingError, ModelDamagedError
         There is no such model, or it cannot be trusted.
     """
-    keys = _keys(settings)
+    keys = keys_of(settings)
     dex = load_dex()
     predictor = open_model(dex, install_version(settings.data_dir / "models", settings.model_version))
     registry = registry or CollectorRegistry()
@@ -99,8 +100,11 @@ def create_app(
             keeping,
             upkeep.compiling() if compiling else nullcontext(),
             parts.faults.lifted_at_the_end() if parts.faults else nullcontext(),
-        )
+            keys.following(),
+        ),
+        lambda: keys.predictions_open,
     )
+    metrics = metrics_routes(parts.exposition, KeyGuard(keys, Role.METRICS) if settings.metrics_protected else None)
     for router in (
         prediction_routes(best_moves, parts.record, predict),
         predictions_routes(lookups, dex, predict, admin),
@@ -108,16 +112,36 @@ def create_app(
         model_routes(predictor.metadata, lambda: predictor.engine),
         dex_routes(dex),
         health_routes(_health(settings.commit, predictor), lambda: best_moves.predict(_PROBE, "en")),
-        metrics_routes(parts.exposition),
+        APIRouter() if settings.metrics_port else metrics,
         faults_routes(parts.faults, admin),
         page_routes(app.openapi),
     ):
         app.router.routes.extend(router.routes)  # include_router would match each request twice, which costs 8 µs
-    install_problems(app)
     app.add_middleware(StoppedAsProblem)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(SecurityHeaders)
+    if settings.cors_origins:
+        app.add_middleware(CORSMiddleware, **_cors(settings.cors_origins))
     app.add_middleware(HttpMiddleware, metrics=watch.http, routes=app.routes)
+    if settings.metrics_port:
+        app.add_middleware(OwnPort, port=settings.metrics_port, inner=_alone(metrics))
+    return app
+
+
+def _cors(origins: Sequence[str]) -> dict[str, Any]:
+    """No credentials: a page may send the key that it was given, and none that the browser keeps."""
+    return {
+        "allow_origins": origins,
+        "allow_methods": ("GET", "POST"),
+        "allow_headers": (HEADER, "X-Request-ID"),
+        "expose_headers": ("X-Request-ID", "Retry-After", "Content-Language"),
+    }
+
+
+def _alone(router: APIRouter) -> FastAPI:
+    """An application of these routes and nothing else."""
+    app = FastAPI(openapi_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY)
+    app.router.routes.extend(router.routes)
+    install_problems(app)
     return app
 
 
@@ -142,18 +166,15 @@ def _parts(settings: Settings, predictor: ModelPredictor, watch: Watch) -> _Part
     )
 
 
-def _application(lifespan: Lifespan[FastAPI]) -> FastAPI:
+def _application(lifespan: Lifespan[FastAPI], predictions_open: Callable[[], bool]) -> FastAPI:
     return DocumentedApi(
+        predictions_open,
         title="api-pokemon",
         version=__version__,
         summary=SUMMARY,
         description=DESCRIPTION,
         openapi_tags=TAGS,
         generate_unique_id_function=operation_id,
-        docs_url=None,  # FastAPI's own pages load their scripts from elsewhere
-        redoc_url=None,
-        redirect_slashes=False,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # or each request looks for a tracer (4 µs)
         lifespan=lifespan,
     )
 
@@ -163,12 +184,13 @@ def _lifespan(
     keeping: AbstractContextManager[None],
     compiling: AbstractAsyncContextManager[None],
     lifting: AbstractContextManager[None],
+    following: AbstractContextManager[None],
 ) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         system.start()
         try:
-            with keeping, lifting:
+            with keeping, lifting, following:
                 async with compiling:
                     yield
         finally:
@@ -189,16 +211,6 @@ def _recording(registry: CollectorRegistry, outboxes: OutboxFolder, stream_url: 
 def _drift(settings: Settings) -> DriftLookups:
     periods = Periods(settings.drift_check_seconds, settings.drift_report_seconds or None)
     return DriftLookups(log_of(settings).engine, reports_of(settings), periods)
-
-
-def _keys(settings: Settings) -> Keys:
-    return read_keys(
-        host=settings.host,
-        predict_hashes=settings.predict_keys,
-        admin_hashes=settings.admin_keys,
-        anonymous_predict=settings.anonymous_predict,
-        admin_key=AdminKeyFile(settings.data_dir / ADMIN_KEY_FILE).read_or_make(),
-    )
 
 
 def _watch(registry: CollectorRegistry, recorder: Recorder, model_version: str, commit: str) -> Watch:

@@ -25,4 +25,11 @@ def serve(
     Ends with exit status 78 where it cannot start as it is set up (a taken port, a damaged model), since starting it
     again would not help.
     """
-    run(create_app, "port", listener_fd=listener_fd, ready_fd=ready_fd, until_stdin_closes=until_stdin_closes)
+    run(
+        create_app,
+        "port",
+        beside="metrics_port",
+        listener_fd=listener_fd,
+        ready_fd=ready_fd,
+        until_stdin_closes=until_stdin_closes,
+    )

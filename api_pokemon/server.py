@@ -47,6 +47,7 @@ def run(
     create_app: Callable[[Settings], ASGIApp],
     port: str,
     *,
+    beside: str | None = None,
     listener_fd: int | None = None,
     ready_fd: int | None = None,
     until_stdin_closes: bool = False,
@@ -59,6 +60,8 @@ def run(
         Makes the application from the settings.
     port
         Name of the setting that holds its port.
+    beside
+        Name of the setting that may hold another one, for the same application; 0 is none.
 
     Raises
     ------
@@ -69,15 +72,16 @@ def run(
         follow_parent()
     try:
         settings = read_settings()
-        configure_logging(settings.log_level)
+        configure_logging(settings)
         ensure_writable(settings.data_dir)
         listener = open_listener(settings, port) if listener_fd is None else socket.socket(fileno=listener_fd)
+        others = [open_listener(settings, beside)] if beside and getattr(settings, beside) else []
         server = _Server(create_app(settings), listener, ready_fd)
     except (StartError, ModelError) as error:
         print(f"api-pokemon: {error}", file=sys.stderr)
         raise SystemExit(EXIT_CANNOT_START) from error
     spare_what_stays()
-    server.run(sockets=[listener])
+    server.run(sockets=[listener, *others])
 
 
 class _Protocol(HttpToolsProtocol):

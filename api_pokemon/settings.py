@@ -16,7 +16,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")
     data_dir: Path = Field(
         Path(".api-pokemon"),
-        description="Folder for everything that the service writes: models, the admin key, the outbox, the log.",
+        description="Folder for everything that the service writes: models, keys, the outbox, the log.",
     )
     model_version: str = Field("", description="Model version that answers; empty: the one shipped with the package.")
     log_url: str = Field(
@@ -58,6 +58,12 @@ class Settings(BaseSettings):
     admin_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="SHA-256 hashes (hex, comma-separated) of the keys that may administer, and predict."
     )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port of the API's metrics; 0: /metrics on the API's own port."
+    )
+    metrics_protected: bool = Field(
+        False, description="Show metrics, the worker's too, only to keys of the role metrics or admin."
+    )
     anonymous_predict: bool = Field(
         False, description="Allow predictions without a key when listening on another address than loopback."
     )
@@ -66,8 +72,14 @@ class Settings(BaseSettings):
     )
     commit: str = Field("unknown", description="Source commit that this was built from; the container image sets it.")
     log_level: str = Field("info", description="debug, info, warning or error.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="text: a line for people; json: an object on each line, for programs."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Web pages that may call the API from a browser: origins (https://…, comma-separated)."
+    )
 
-    @field_validator("predict_keys", "admin_keys", mode="before")
+    @field_validator("predict_keys", "admin_keys", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value

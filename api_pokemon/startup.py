@@ -4,21 +4,33 @@ import errno
 import logging
 import os
 import socket
+import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import TypeVar
+from urllib.parse import unquote
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsError
 
 from api_pokemon.errors import StartError
+from api_pokemon.log_lines import JsonLines, Masked, TextLines
 from api_pokemon.settings import Settings
 
 EXIT_CANNOT_START = os.EX_CONFIG
 """Exit status of a child process that cannot start as it is set up: starting it again would not help."""
 
 ADMIN_KEY_FILE = "admin.key"
-"""In the data folder."""
+"""In the data folder: the key that the first start makes."""
+
+KEY_FILE = "keys.json"
+"""In the data folder: the hashes of keys that have names."""
+
+API_KEY = r"apk_[A-Za-z0-9_-]{20,}"
+"""What a key of this service looks like."""
 
 _BACKLOG = 2048
 
@@ -139,8 +151,17 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
 
 
-def configure_logging(level: str) -> None:
-    """One plain line per event, on standard error.
+def on_port(url: str, port: int) -> str:
+    """The same URL with another port.
+
+    >>> on_port("http://[::1]:8000", 9000)
+    'http://[::1]:9000'
+    """
+    return f"{url.rpartition(':')[0]}:{port}"
+
+
+def configure_logging(settings: Settings) -> None:
+    """One line per event, on standard error, without the secrets of the settings or of the environment.
 
     Raises
     ------
@@ -148,8 +169,31 @@ def configure_logging(level: str) -> None:
         Where there is no such level.
     """
     levels = logging.getLevelNamesMapping()
-    if level.upper() not in levels:
-        raise StartError(f"API_POKEMON_LOG_LEVEL is {level!r}; it can be debug, info, warning or error.")
-    logging.basicConfig(level=levels[level.upper()], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    level = levels.get(settings.log_level.upper())
+    if level is None:
+        raise StartError(f"API_POKEMON_LOG_LEVEL is {settings.log_level!r}; it can be debug, info, warning or error.")
+    handler = logging.StreamHandler()  # to standard error
+    hide = Masked(secrets_of(settings), (API_KEY,))
+    handler.setFormatter(JsonLines(hide) if settings.log_format == "json" else TextLines(hide))
+    logging.basicConfig(level=level, handlers=[handler])
     for library in ("alembic", "uvicorn.error"):
-        logging.getLogger(library).setLevel(max(levels[level.upper()], logging.WARNING))
+        logging.getLogger(library).setLevel(max(level, logging.WARNING))
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_what_escaped
+    threading.excepthook = lambda args: _log_what_escaped(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _log_what_escaped(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:
+    """Or Python would write it as it is, secrets included, beside the lines of the log."""
+    if error is None or issubclass(kind, KeyboardInterrupt | SystemExit):
+        return  # who has asked for the end knows why
+    logging.getLogger(__name__).critical("an unexpected error", exc_info=(kind, error, traceback))
+
+
+def secrets_of(settings: Settings) -> Iterator[str]:
+    """The passwords in the addresses of the settings, as they are written and as they are meant, and libpq's own."""
+    for url in (settings.log_url, settings.stream_url):
+        userinfo = url.partition("://")[2].rpartition("@")[0]
+        password = userinfo.partition(":")[2]
+        yield from (password, unquote(password))
+    yield os.environ.get("PGPASSWORD", "")

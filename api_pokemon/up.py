@@ -11,7 +11,15 @@ from contextlib import ExitStack, contextmanager
 from api_pokemon import __version__
 from api_pokemon.errors import StartError
 from api_pokemon.settings import Settings
-from api_pokemon.startup import configure_logging, ensure_writable, listen, open_listener, read_settings, url_of
+from api_pokemon.startup import (
+    configure_logging,
+    ensure_writable,
+    listen,
+    on_port,
+    open_listener,
+    read_settings,
+    url_of,
+)
 from api_pokemon.supervisor import Child, Supervisor
 
 _EXAMPLE = '{"pokemon_a_id":1,"pokemon_b_id":25,"available_moves":["Surf"]}'
@@ -20,7 +28,7 @@ api-pokemon {version} is up. Ctrl-C stops it.
 
   API      {api}
   Docs     {api}/docs
-  Metrics  {api}/metrics
+  Metrics  {metrics}/metrics
   Health   {api}/health
   Worker   {worker}/metrics
 
@@ -38,10 +46,10 @@ def up() -> None:
     Settings are environment variables: `API_POKEMON_PORT=9000 api-pokemon up`.
     """
     settings = read_settings()
-    configure_logging(settings.log_level)
+    configure_logging(settings)
     ensure_writable(settings.data_dir)
     with open_listeners(settings) as listeners:
-        started = asyncio.run(_supervise(listeners))
+        started = asyncio.run(_supervise(listeners, settings.metrics_port))
     if not started:
         raise SystemExit(1)  # the child has said why
 
@@ -120,7 +128,7 @@ class ServiceChildren:
             loop.add_reader(ready, read, name)
 
 
-async def _supervise(listeners: Mapping[str, socket.socket]) -> bool:
+async def _supervise(listeners: Mapping[str, socket.socket], metrics_port: int) -> bool:
     service = ServiceChildren(listeners)
     supervisor = Supervisor(service.children)
     stop_on_signals(supervisor)
@@ -129,7 +137,7 @@ async def _supervise(listeners: Mapping[str, socket.socket]) -> bool:
     def note_ready(name: str) -> None:
         supervisor.note_ready(name)
         if awaited == {name}:
-            _welcome(listeners)
+            _welcome(listeners, metrics_port)
         awaited.discard(name)
 
     service.report(note_ready)
@@ -142,9 +150,10 @@ def stop_on_signals(supervisor: Supervisor) -> None:
         asyncio.get_running_loop().add_signal_handler(number, supervisor.stop)
 
 
-def _welcome(listeners: Mapping[str, socket.socket]) -> None:
+def _welcome(listeners: Mapping[str, socket.socket], metrics_port: int) -> None:
     api, worker = (url_of(*listeners[name].getsockname()[:2]) for name in ("serve", "worker"))
-    print(_WELCOME.format(version=__version__, api=api, worker=worker, example=_EXAMPLE), flush=True)
+    metrics = on_port(api, metrics_port) if metrics_port else api
+    print(_WELCOME.format(version=__version__, api=api, metrics=metrics, worker=worker, example=_EXAMPLE), flush=True)
 
 
 def _stop_signals() -> list[signal.Signals]:

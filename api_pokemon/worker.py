@@ -2,21 +2,19 @@
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from threading import Thread
 from typing import Annotated, Any
 
 import typer
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Lifespan
 
-from api_pokemon.faults import Faults, FaultyDriftChecks, FaultyLog, FaultyStream, SlowExposition, worker_faults
+from api_pokemon.faults import FaultyDriftChecks, FaultyLog, FaultyStream, SlowExposition, worker_faults
 from api_pokemon.monitoring import Exposition
 from api_pokemon.monitoring.accounting import Accountant
 from api_pokemon.monitoring.consumer import Consumer, ConsumerMetrics
@@ -29,13 +27,13 @@ from api_pokemon.monitoring.job_runner import JobRunner
 from api_pokemon.monitoring.jobs import JobKind, Jobs
 from api_pokemon.monitoring.profile_writing import ProfileWriter
 from api_pokemon.monitoring.report_metrics import ReportMetrics
+from api_pokemon.routes.application import Application
 from api_pokemon.routes.faults_route import faults_routes
-from api_pokemon.routes.keys import AdminKeyFile, KeyGuard, Role, read_admin_keys
-from api_pokemon.routes.problems import install_problems
+from api_pokemon.routes.health_route import metrics_routes
+from api_pokemon.routes.keys import KeyGuard, Role
 from api_pokemon.server import run
 from api_pokemon.settings import Settings
-from api_pokemon.startup import ADMIN_KEY_FILE
-from api_pokemon.stores import baselines_of, bucket_seconds_of, log_of, reports_of, stream_of
+from api_pokemon.stores import admin_keys_of, baselines_of, bucket_seconds_of, log_of, reports_of, stream_of
 
 logger = logging.getLogger(__name__)
 
@@ -143,6 +141,8 @@ def create_worker(settings: Settings, *, registry: CollectorRegistry | None = No
     kinds = job_kinds(settings)
     runner = JobRunner(Jobs(log.engine), kinds, JobMetrics(registry, [kind.name for kind in kinds]))
 
+    keys = admin_keys_of(settings) if faults or settings.metrics_protected else None
+
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         carrying = Thread(target=consumer.run, name="consumer", daemon=True)
@@ -150,16 +150,22 @@ def create_worker(settings: Settings, *, registry: CollectorRegistry | None = No
         accountant.start()
         drift.start()
         runner.start()
-        yield
+        with keys.following() if keys else nullcontext():
+            yield
         consumer.stop()
         accountant.stop()
         drift.stop()
         runner.stop(_STOP_SECONDS)
         carrying.join(_STOP_SECONDS)
 
-    if faults is None:
-        return Starlette(routes=_routes(consumer, Exposition(registry)), lifespan=lifespan)
-    return _breakable(_routes(consumer, SlowExposition(faults, registry)), lifespan, faults, _admin(settings))
+    guard = KeyGuard(keys, Role.METRICS) if keys and settings.metrics_protected else None
+    exposition = SlowExposition(faults, registry) if faults else Exposition(registry)
+    app = Application(lifespan=lifespan, openapi_url=None)
+    app.router.routes.extend(_health_routes(consumer))
+    app.router.routes.extend(metrics_routes(exposition, guard).routes)
+    if faults and keys:
+        app.router.routes.extend(faults_routes(faults, KeyGuard(keys, Role.ADMIN)).routes)
+    return app
 
 
 def job_kinds(settings: Settings) -> tuple[JobKind, ...]:
@@ -174,20 +180,7 @@ def _every(kind: JobKind, seconds: int) -> JobKind:
     return replace(kind, every_seconds=seconds, timeout_seconds=max(min(kind.timeout_seconds, seconds - 1), 60))
 
 
-def _breakable(routes: list[Route], lifespan: Lifespan[FastAPI], faults: Faults, admin: KeyGuard) -> FastAPI:
-    """The same application, which an admin may break; FastAPI's, as the routes for that are."""
-    app = FastAPI(lifespan=lifespan, openapi_url=None)
-    app.router.routes.extend([*routes, *faults_routes(faults, admin).routes])
-    install_problems(app)
-    return app
-
-
-def _admin(settings: Settings) -> KeyGuard:
-    key = AdminKeyFile(settings.data_dir / ADMIN_KEY_FILE).read_or_make()
-    return KeyGuard(read_admin_keys(settings.admin_keys, key), Role.ADMIN)
-
-
-def _routes(consumer: Consumer, exposition: Exposition) -> list[Route]:
+def _health_routes(consumer: Consumer) -> list[Route]:
     async def get_live(request: Request) -> Response:
         return JSONResponse({"status": "live"})
 
@@ -202,7 +195,6 @@ def _routes(consumer: Consumer, exposition: Exposition) -> list[Route]:
     return [
         Route("/health/live", get_live),
         Route("/health/ready", get_ready),
-        Route("/metrics", exposition.respond),
     ]
 
 

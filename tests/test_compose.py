@@ -210,6 +210,7 @@ def test_no_secret_is_committed() -> None:
     assert secret == {
         "POSTGRES_PASSWORD": "change-me",
         "GRAFANA_ADMIN_PASSWORD": "admin",
+        "METRICS_KEY_FILE": "/dev/null",
         "SLACK_WEBHOOK_URL_FILE": "/dev/null",
         "DISCORD_WEBHOOK_URL_FILE": "/dev/null",
         "ALERT_WEBHOOK_URL_FILE": "/dev/null",

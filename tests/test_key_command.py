@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from api_pokemon.cli import app
 from api_pokemon.errors import StartError
-from api_pokemon.routes.keys import AdminKeyFile
+from api_pokemon.routes.admin_key import AdminKeyFile
 
 
 def sha256(key: str) -> str:
@@ -30,6 +30,31 @@ def test_the_admin_key_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("API_POKEMON_DATA_DIR", str(tmp_path))
     key = AdminKeyFile(tmp_path / "admin.key").read_or_make()
     assert CliRunner().invoke(app, ["key", "admin"]).output == key + "\n"
+
+
+def test_a_key_is_made_listed_and_revoked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_POKEMON_DATA_DIR", str(tmp_path / "new"))
+
+    def run(*words: str) -> str:
+        ran = CliRunner().invoke(app, ["key", *words])
+        assert ran.exit_code == 0, ran.output
+        return ran.output
+
+    key = run("add", "shop").strip()
+    run("add", "prometheus", "--role", "metrics")
+    shop, prometheus = run("list").splitlines()
+    assert shop.split()[:4] == ["shop", "predict", sha256(key)[:12], "made"]
+    assert prometheus.split()[:2] == ["prometheus", "metrics"]
+    assert key not in shop
+    assert run("revoke", "shop") == "shop (predict) is revoked.\n"
+    assert "  revoked " in run("list").splitlines()[0]
+
+
+def test_the_admin_key_can_be_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_POKEMON_DATA_DIR", str(tmp_path))
+    old = AdminKeyFile(tmp_path / "admin.key").read_or_make()
+    new = CliRunner().invoke(app, ["key", "admin", "--renew"]).output.strip()
+    assert new == AdminKeyFile(tmp_path / "admin.key").read_or_make() != old
 
 
 def test_where_there_is_no_admin_key_the_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,35 +1,88 @@
 """What is done to every request and answer, as pure ASGI."""
 
+import re
 from asyncio import CancelledError
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api_pokemon.log_lines import current_request
+from api_pokemon.monitoring import new_id
 from api_pokemon.routes.problems import MEDIA_TYPE, bare_problem
 
-_SECURITY_HEADERS = (
+SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
 )
+"""On every answer. Strict-Transport-Security is not among them: only who ends TLS knows that there is some."""
+
 _POLICY = b"content-security-policy"
-_NOTHING = (_POLICY, b"default-src 'none'; frame-ancestors 'none'")
+NO_CONTENT_POLICY = (_POLICY, b"default-src 'none'; frame-ancestors 'none'")
+"""On every answer that has no Content-Security-Policy of its own."""
+
+_REQUEST_ID = b"x-request-id"
+_WELL_FORMED = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
 
-class SecurityHeaders:
-    """Adds the headers that keep a browser from being clever; an answer's own Content-Security-Policy stays."""
+class Envelope:
+    """Gives every answer the headers that keep a browser from being clever, and the id of its request.
+
+    The id is the caller's ``X-Request-ID``, if it has up to 64 letters, digits, dots, colons, dashes and underscores,
+    and else a new one. Lines of the log about the request carry it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _given_id(scope["headers"]) or new_id()
+        current_request.set(request_id)
+
+        async def send_enveloped(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = message["headers"]
-                own_policy = any(name == _POLICY for name, _ in headers)
-                message["headers"] = [*headers, *_SECURITY_HEADERS, *(() if own_policy else (_NOTHING,))]
+                headers = [*message["headers"], *SECURITY_HEADERS, (_REQUEST_ID, request_id.encode())]
+                if not any(name == _POLICY for name, _ in headers):
+                    headers.append(NO_CONTENT_POLICY)
+                message["headers"] = headers
             await send(message)
 
-        await self._app(scope, receive, send_with_headers)
+        await self._app(scope, receive, send_enveloped)
+
+
+def _given_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    for name, value in headers:
+        if name == _REQUEST_ID:
+            return value.decode() if _WELL_FORMED.fullmatch(value) else None
+    return None
+
+
+class OwnPort:
+    """Lets one application alone answer what comes in on a port, and another one all the rest.
+
+    Parameters
+    ----------
+    app
+        Answers the rest.
+    port
+        Of this machine, on which the server listens too.
+    inner
+        Answers what comes in there.
+    """
+
+    def __init__(self, app: ASGIApp, port: int, inner: ASGIApp) -> None:
+        self._app = app
+        self._port = port
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_inner = scope["type"] == "http" and (scope.get("server") or ("", 0))[1] == self._port
+        await (self._inner if is_inner else self._app)(scope, receive, send)
 
 
 class HeadAsGet:

@@ -1,14 +1,15 @@
 """What the OpenAPI document tells beyond what FastAPI reads from the code."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from itertools import chain
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from api_pokemon.routes.application import Application
+from api_pokemon.routes.keys import Role, scheme_of
 from api_pokemon.routes.problems import MEDIA_TYPE, Kind
 
 SUMMARY = "Which of my moves gives me the best chance to win this Let's Go duel?"
@@ -35,16 +36,49 @@ EXAMPLES_FILE = "examples.json"
 """Requests, with what the service answered; ``tests/routes/examples.py`` records them and holds the service to them."""
 
 
-class DocumentedApi(FastAPI):
-    """FastAPI with real examples in its OpenAPI document."""
+class DocumentedApi(Application):
+    """With real examples in its OpenAPI document, and for each operation, who may ask for it.
+
+    Parameters
+    ----------
+    predictions_open
+        Tells whether predictions need no key now; the document follows.
+    """
+
+    def __init__(self, predictions_open: Callable[[], bool], **options: Any) -> None:
+        super().__init__(**options)
+        self._predictions_open = predictions_open
+        self._told_open = False
 
     def openapi(self) -> dict[str, Any]:
+        is_open = self._predictions_open()
+        if is_open != self._told_open:
+            self.openapi_schema, self._told_open = None, is_open
         first_time = self.openapi_schema is None
         document = super().openapi()
         if first_time:
             _tell_all_failures(document)
+            _tell_who_may(document, predictions_open=is_open)
             add_examples(document, json.loads(files(__package__).joinpath(EXAMPLES_FILE).read_bytes()))
         return document
+
+
+def _tell_who_may(document: dict[str, Any], *, predictions_open: bool) -> None:
+    """State the need of every operation: a key of the role or of an admin, none where none is needed."""
+    for operation in chain.from_iterable(methods.values() for methods in document["paths"].values()):
+        (needed,) = operation.get("security") or ({},)
+        operation["security"] = [needed] if needed else []
+        if needed and _ADMIN_KEY not in needed:
+            operation["security"].append({_ADMIN_KEY: []})
+        if _METRICS_KEY in needed:
+            operation["security"].append({_BEARER: []})
+            document["components"]["securitySchemes"][_BEARER] = {"type": "http", "scheme": "bearer"}
+        if _PREDICT_KEY in needed and predictions_open:
+            operation["security"].append({})
+
+
+_METRICS_KEY, _PREDICT_KEY, _ADMIN_KEY = map(scheme_of, (Role.METRICS, Role.PREDICT, Role.ADMIN))
+_BEARER = f"{_METRICS_KEY} as a bearer token"
 
 
 def _tell_all_failures(document: dict[str, Any]) -> None:

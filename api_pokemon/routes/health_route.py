@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from api_pokemon.model import Engine
 from api_pokemon.monitoring import Exposition
-from api_pokemon.routes.documentation import operation_id
+from api_pokemon.routes.documentation import operation_id, problems
+from api_pokemon.routes.keys import KeyGuard
+from api_pokemon.routes.problems import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +76,30 @@ def health_routes(health: Callable[[], Health], probe: Callable[[], object]) -> 
     return router
 
 
-def metrics_routes(exposition: Exposition) -> APIRouter:
-    """The route that Prometheus scrapes."""
-    router = APIRouter(generate_unique_id_function=operation_id, tags=["operation"])
+def metrics_routes(exposition: Exposition, guard: KeyGuard | None = None) -> APIRouter:
+    """The route that Prometheus scrapes.
+
+    Parameters
+    ----------
+    exposition
+        Shows the metrics.
+    guard
+        Who may see them; without one, everyone.
+    """
+    router = APIRouter(
+        generate_unique_id_function=operation_id, tags=["operation"], dependencies=[Depends(guard)] if guard else []
+    )
+    keys = (Kind.KEY_NEEDED, Kind.KEY_NOT_ENOUGH) if guard else ()
     content = {
         "text/plain": {"schema": {"type": "string"}},
         "application/openmetrics-text": {"schema": {"type": "string"}},
     }
 
     @router.get(
-        "/metrics", summary="Metrics for Prometheus", response_class=Response, responses={200: {"content": content}}
+        "/metrics",
+        summary="Metrics for Prometheus",
+        response_class=Response,
+        responses={200: {"content": content}, **problems(*keys)},
     )
     async def get_metrics(request: Request) -> Response:
         """Shows every metric, in OpenMetrics with exemplars where `Accept` asks for it, gzipped where it may be."""

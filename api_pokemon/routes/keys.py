@@ -2,14 +2,13 @@
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum
 from ipaddress import ip_address
-from pathlib import Path
+from typing import Protocol
 
 from fastapi import Request
 from fastapi.security import APIKeyHeader
@@ -22,16 +21,47 @@ HEADER = "X-API-Key"
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
-class Role(IntEnum):
-    """What a key allows; each role allows what the ones below it allow."""
+class Role(Enum):
+    """What a key allows."""
 
-    PREDICT = 1
-    ADMIN = 2
+    METRICS = "metrics"
+    PREDICT = "predict"
+    ADMIN = "admin"
+
+    def allows(self, needed: "Role") -> bool:
+        """An admin may do all, the others what they are called after.
+
+        >>> Role.ADMIN.allows(Role.METRICS), Role.PREDICT.allows(Role.PREDICT), Role.PREDICT.allows(Role.METRICS)
+        (True, True, False)
+        """
+        return self is Role.ADMIN or self is needed
+
+
+class KnownKeys(Protocol):
+    """Keys that a guard asks for; they may change while the service runs."""
+
+    @property
+    def predictions_open(self) -> bool: ...
+
+    def role(self, key: str) -> Role | None: ...
+
+
+class NamedKey(Protocol):
+    """A key that was made with a name, as the file of keys holds it."""
+
+    @property
+    def digest(self) -> bytes: ...
+
+    @property
+    def role(self) -> Role: ...
+
+    @property
+    def is_revoked(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys that the service knows.
+    """The keys that the service knows at one time.
 
     Parameters
     ----------
@@ -64,41 +94,62 @@ def make_key() -> str:
     return f"apk_{secrets.token_urlsafe(32)}"
 
 
-def read_keys(
-    *, host: str, predict_hashes: Iterable[str], admin_hashes: Iterable[str], anonymous_predict: bool, admin_key: str
-) -> Keys:
-    """Put together the keys of the settings and the one of the data folder.
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    """What the settings say of keys.
 
-    Raises
-    ------
-    StartError
-        If a hash is not one, or if predictions would be open to other machines without anyone having said so.
+    Parameters
+    ----------
+    roles
+        By the SHA-256 digest of each key of the settings, what it allows.
+    host
+        The address that the service listens on.
+    anonymous_predict
+        Whether predictions need no key, whatever keys there are.
     """
-    roles = {
-        **{_parse_hash(text, "API_POKEMON_PREDICT_KEYS"): Role.PREDICT for text in predict_hashes},
-        **_admins(admin_hashes),
-    }
-    if not (roles or anonymous_predict or is_loopback(host)):
-        raise StartError(
-            f"Listening on {host} would let anyone on the network predict. Set API_POKEMON_PREDICT_KEYS to the SHA-256 "
-            "hashes of the keys that may, or API_POKEMON_ANONYMOUS_PREDICT=true for everyone, or listen on 127.0.0.1."
+
+    roles: Mapping[bytes, Role]
+    host: str = "127.0.0.1"
+    anonymous_predict: bool = False
+
+    def with_files(self, admin_key: str, named: Iterable[NamedKey] = ()) -> Keys:
+        """Put together the keys of the settings, the one of the data folder, and those that have names.
+
+        Without a single key predictions are open on this machine. A key that was revoked keeps them closed, so that
+        taking the last one back opens nothing; one that reads metrics changes nothing.
+
+        Raises
+        ------
+        StartError
+            If predictions would be open to other machines without anyone having said so.
+        """
+        named = tuple(named)
+        has_keys = bool(self.roles) or any(key.role is not Role.METRICS for key in named)
+        if not (has_keys or self.anonymous_predict or is_loopback(self.host)):
+            raise StartError(
+                f"Listening on {self.host} would let anyone on the network predict. Make a key (`api-pokemon key add "
+                "NAME`), or set API_POKEMON_PREDICT_KEYS to the SHA-256 hashes of the keys that may, or "
+                "API_POKEMON_ANONYMOUS_PREDICT=true for everyone, or listen on 127.0.0.1."
+            )
+        valid = {key.digest: key.role for key in named if not key.is_revoked}
+        return Keys(
+            {**self.roles, **valid, digest_of(admin_key): Role.ADMIN},
+            predictions_open=self.anonymous_predict or not has_keys,
         )
-    return Keys({**roles, digest_of(admin_key): Role.ADMIN}, predictions_open=anonymous_predict or not roles)
 
 
-def read_admin_keys(hashes: Iterable[str], admin_key: str) -> Keys:
-    """Put together the keys of a process that has nothing but administration.
+def read_hashes(predict_hashes: Iterable[str], admin_hashes: Iterable[str]) -> dict[bytes, Role]:
+    """The keys of the settings, by their digests; one that is in both lists is an admin's.
 
     Raises
     ------
     StartError
         If a hash is not one.
     """
-    return Keys({**_admins(hashes), digest_of(admin_key): Role.ADMIN}, predictions_open=False)
-
-
-def _admins(hashes: Iterable[str]) -> dict[bytes, Role]:
-    return {_parse_hash(text, "API_POKEMON_ADMIN_KEYS"): Role.ADMIN for text in hashes}
+    return {
+        **{_parse_hash(text, "API_POKEMON_PREDICT_KEYS"): Role.PREDICT for text in predict_hashes},
+        **{_parse_hash(text, "API_POKEMON_ADMIN_KEYS"): Role.ADMIN for text in admin_hashes},
+    }
 
 
 def is_loopback(host: str) -> bool:
@@ -113,8 +164,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def is_hash(text: str) -> bool:
+    """Whether this is a SHA-256 hash in 64 hexadecimal digits."""
+    return _SHA256.fullmatch(text) is not None
+
+
 def _parse_hash(text: str, setting: str) -> bytes:
-    if not _SHA256.fullmatch(text):
+    if not is_hash(text):
         raise StartError(
             f"{setting} holds something that is not a SHA-256 hash of 64 hexadecimal digits. "
             "`printf %s YOUR-KEY | sha256sum` prints one; the key itself does not belong there."
@@ -122,48 +178,9 @@ def _parse_hash(text: str, setting: str) -> bytes:
     return bytes.fromhex(text)
 
 
-class AdminKeyFile:
-    """The key that the first start makes, for the CLI of the same user.
-
-    Parameters
-    ----------
-    path
-        Of the file; its folder exists.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def read_or_make(self) -> str:
-        """The key in the file, made if there is none; of several processes that start at once, all get the same.
-
-        Raises
-        ------
-        StartError
-            If the file cannot be read or written, or holds no key.
-        """
-        try:
-            if not self.path.exists():
-                self._make()
-            key = self.path.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise StartError(
-                f"The admin key {self.path} cannot be read or made: {error}. Mend or delete that file."
-            ) from error
-        if not key:
-            raise StartError(f"The admin key {self.path} is empty. Delete that file: the next start makes a new key.")
-        return key
-
-    def _make(self) -> None:
-        draft = self.path.with_name(f"{self.path.name}.{secrets.token_hex(8)}")
-        draft.touch(mode=0o600, exist_ok=False)
-        try:
-            draft.write_text(make_key() + "\n", encoding="utf-8")
-            os.link(draft, self.path)  # whole or not at all, and never over one that another process made first
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+def scheme_of(role: Role) -> str:
+    """The name of its security scheme in the OpenAPI document."""
+    return f"{role.value} key"
 
 
 class KeyGuard(APIKeyHeader):
@@ -174,20 +191,20 @@ class KeyGuard(APIKeyHeader):
     keys
         The keys that the service knows.
     needed
-        The least role that passes.
+        The role that passes, beside an admin. For metrics, the key may also come as ``Authorization: Bearer``, which is
+        how Prometheus sends it.
     """
 
-    def __init__(self, keys: Keys, needed: Role) -> None:
-        how = "A key of the role `admin`." if needed is Role.ADMIN else "A key; not needed where predictions are open."
-        super().__init__(name=HEADER, scheme_name=f"{needed.name.lower()} key", description=how, auto_error=False)
+    def __init__(self, keys: KnownKeys, needed: Role) -> None:
+        super().__init__(name=HEADER, scheme_name=scheme_of(needed), description=_WHAT_FOR[needed], auto_error=False)
         self._keys = keys
         self._needed = needed
-        self._open = needed is Role.PREDICT and keys.predictions_open
+        self._sent = _sent_key_or_bearer if needed is Role.METRICS else _sent_key
 
     async def __call__(self, request: Request) -> None:  # type: ignore[override]  # who asks is of no interest
-        key = _sent_key(request)
+        key = self._sent(request)
         if key is None:
-            if not self._open:
+            if not (self._needed is Role.PREDICT and self._keys.predictions_open):
                 raise ProblemError(Kind.KEY_NEEDED, f"This needs a key in the header {HEADER}.", headers=_CHALLENGE)
             return
         role = self._keys.role(key)
@@ -195,17 +212,32 @@ class KeyGuard(APIKeyHeader):
             raise ProblemError(
                 Kind.KEY_NEEDED, f"The key in {HEADER} is not one that this service knows.", headers=_CHALLENGE
             )
-        if role < self._needed:
-            raise ProblemError(Kind.KEY_NOT_ENOUGH, f"This needs a key of the role {self._needed.name.lower()}.")
+        if not role.allows(self._needed):
+            raise ProblemError(Kind.KEY_NOT_ENOUGH, f"This needs a key of the role {self._needed.value}.")
 
 
 def _sent_key(request: Request) -> str | None:
     """The key, in UTF-8 as people who hash it take it to be, not in the Latin-1 of old headers."""
+    return _header(request, _RAW_HEADER)
+
+
+def _sent_key_or_bearer(request: Request) -> str | None:
+    key = _sent_key(request)
+    scheme, _, credentials = (_header(request, b"authorization") or "").partition(" ")
+    return credentials.strip() if key is None and scheme.lower() == "bearer" else key
+
+
+def _header(request: Request, wanted: bytes) -> str | None:
     for name, value in request.scope["headers"]:
-        if name == _RAW_HEADER:
+        if name == wanted:
             return bytes(value).decode("utf-8", "surrogateescape")
     return None
 
 
 _RAW_HEADER = HEADER.lower().encode()
 _CHALLENGE = {"WWW-Authenticate": f'ApiKey header="{HEADER}"'}
+_WHAT_FOR = {
+    Role.METRICS: "A key of the role `metrics` or `admin`; also taken as `Authorization: Bearer`.",
+    Role.PREDICT: "A key of the role `predict` or `admin`; not needed where predictions are open.",
+    Role.ADMIN: "A key of the role `admin`.",
+}

@@ -7,9 +7,10 @@ from enum import Enum
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, TypeAdapter
+from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 
 from api_pokemon.errors import (
@@ -19,6 +20,7 @@ from api_pokemon.errors import (
     UnknownIdError,
     UnknownNameError,
 )
+from api_pokemon.log_lines import current_request
 from api_pokemon.monitoring import LogUnavailableError, NotRecordedError, note_error
 from api_pokemon.monitoring.middleware import CLIENT_CLOSED_REQUEST
 from api_pokemon.routes.echo import shorten
@@ -212,7 +214,7 @@ SERVER_PROBLEMS = tuple(kind.slug for kind in Kind if kind.status >= HTTPStatus.
 """The error types of the metrics."""
 
 
-def install_problems(app: FastAPI) -> None:
+def install_problems(app: Starlette) -> None:
     """Let the application answer every failure with a problem."""
     app.add_exception_handler(ProblemError, _answering(lambda _, error: error))
     app.add_exception_handler(NotRecordedError, _answering(lambda _, error: _not_recorded()))
@@ -265,7 +267,10 @@ async def _answer_nobody(request: Request, error: Exception) -> Response:
 
 
 def _broken() -> ProblemError:
-    return ProblemError(Kind.INTERNAL, "An unexpected error; it is logged, and nothing about it is your fault.")
+    logged_as = f" as request {current_request.get()}" if current_request.get() else ""
+    return ProblemError(
+        Kind.INTERNAL, f"An unexpected error; it is logged{logged_as}, and nothing about it is your fault."
+    )
 
 
 def _not_found(request: Request) -> ProblemError:

@@ -25,6 +25,9 @@ _EACH_SCRAPE = frozenset(("interval", "scrape_interval", "scrape_timeout", "eval
 _ROUTING = frozenset(("group_wait", "group_interval", "repeat_interval", "resolve_timeout"))
 _DURATIONS = _EACH_SCRAPE | _ROUTING | {"for", "keep_firing_for", "refresh_interval"}
 
+_OF_THE_SERVICE = frozenset(("api", "worker"))
+"""The jobs that scrape the service itself."""
+
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 _PART = re.compile(r"(\d+)(ms|[smhdwy])")
 _DURATION = r"(?:\d+(?:ms|[smhdwy]))+"
@@ -153,7 +156,12 @@ def alert_rules(docker: Path = DOCKER) -> list[AlertRule]:
 
 
 def write_prometheus(
-    folder: Path, targets: Mapping[str, Sequence[str]], *, pace: Pace | None = None, docker: Path = DOCKER
+    folder: Path,
+    targets: Mapping[str, Sequence[str]],
+    *,
+    pace: Pace | None = None,
+    metrics_key: Path | None = None,
+    docker: Path = DOCKER,
 ) -> Path:
     """Write Prometheus' configuration and its rules into a folder.
 
@@ -164,6 +172,8 @@ def write_prometheus(
     targets
         For each job, the addresses (``host:port``) that take the place of those of the containers. A job without any
         is left out. Those of ``alertmanager`` are also told of alerts.
+    metrics_key
+        File with the key that the service wants to see before it shows metrics, if it does.
 
     Returns
     -------
@@ -173,7 +183,12 @@ def write_prometheus(
     pace, source = pace or Pace(), docker / "prometheus"
     document = pace.scaled(read_document(source / "prometheus.yml"))
     document["scrape_configs"] = [
-        {"job_name": job["job_name"], **_without_discovery(job), "static_configs": _static(targets[job["job_name"]])}
+        {
+            "job_name": job["job_name"],
+            **_without_discovery(job),
+            "static_configs": _static(targets[job["job_name"]]),
+            **(_authorization(metrics_key) if metrics_key and job["job_name"] in _OF_THE_SERVICE else {}),
+        }
         for job in document["scrape_configs"]
         if targets.get(job["job_name"])
     ]
@@ -200,6 +215,10 @@ def write_alertmanager(folder: Path, *, pace: Pace | None = None, docker: Path =
 
 def _without_discovery(job: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in job.items() if not key.endswith("_sd_configs")}
+
+
+def _authorization(key: Path) -> dict[str, Any]:
+    return {"authorization": {"credentials_file": str(key.absolute())}}
 
 
 def _static(addresses: Sequence[str]) -> list[dict[str, list[str]]]:

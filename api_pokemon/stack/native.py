@@ -14,12 +14,21 @@ import typer
 
 from api_pokemon import __version__
 from api_pokemon.errors import StartError
+from api_pokemon.settings import Settings
 from api_pokemon.stack import programs
 from api_pokemon.stack.configuration import Pace, write_alertmanager, write_prometheus
 from api_pokemon.stack.deliveries import Delivery, DeliveryReceiver
 from api_pokemon.stack.programs import Program
 from api_pokemon.stack.running import RunningStack, announced, prometheus_folder, running_stack, stack_folder
-from api_pokemon.startup import configure_logging, ensure_writable, listen, read_settings, url_of
+from api_pokemon.startup import (
+    ADMIN_KEY_FILE,
+    configure_logging,
+    ensure_writable,
+    listen,
+    on_port,
+    read_settings,
+    url_of,
+)
 from api_pokemon.supervisor import Supervisor
 from api_pokemon.up import ServiceChildren, open_listeners, stop_on_signals
 
@@ -92,7 +101,7 @@ def stack(
     commands where everything listens.
     """
     settings = read_settings()
-    configure_logging(settings.log_level)
+    configure_logging(settings)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # or it tells of each look whether a program is ready
     ensure_writable(settings.data_dir)
     if other := running_stack(settings.data_dir):
@@ -105,7 +114,8 @@ def stack(
     folder = stack_folder(settings.data_dir)
     with open_listeners(settings) as listeners, _receiver(ports) as receiver:
         running = _running(listeners, ports, speedup)
-        beside = _programs(needed, folder, running, ports, _secrets(folder, secrets, receiver.url))
+        configuration = _prometheus_configuration(settings, folder, running)
+        beside = _programs(needed, folder, configuration, running, ports, _secrets(folder, secrets, receiver.url))
         with announced(running, settings.data_dir):
             started = asyncio.run(_supervise(listeners, beside, folder, lambda: _welcome(running, folder, secrets)))
     if not started:
@@ -142,12 +152,7 @@ def _secrets(folder: Path, given: Path | None, webhook_url: str) -> Path:
     return own
 
 
-def _programs(
-    needed: programs.Programs, folder: Path, running: RunningStack, ports: Ports, secrets: Path
-) -> list[Program]:
-    for log in folder.glob("*.log"):  # of the run before
-        log.unlink()
-    pace = Pace(running.speedup)
+def _prometheus_configuration(settings: Settings, folder: Path, running: RunningStack) -> Path:
     addresses = {
         "api": running.api,
         "worker": running.worker,
@@ -155,9 +160,20 @@ def _programs(
         "node": running.node_exporter,
         "alertmanager": running.alertmanager,
     }
+    if settings.metrics_port:
+        addresses["api"] = on_port(running.api, settings.metrics_port)
     targets = {job: [url.partition("://")[2]] for job, url in addresses.items()}
-    configuration = write_prometheus(prometheus_folder(folder), targets, pace=pace)
-    start = write_alertmanager(folder / "alertmanager", pace=pace)
+    # What runs here is one user's, and reads the admin key as well as any other.
+    key = settings.data_dir / ADMIN_KEY_FILE if settings.metrics_protected else None
+    return write_prometheus(prometheus_folder(folder), targets, pace=Pace(running.speedup), metrics_key=key)
+
+
+def _programs(
+    needed: programs.Programs, folder: Path, configuration: Path, running: RunningStack, ports: Ports, secrets: Path
+) -> list[Program]:
+    for log in folder.glob("*.log"):  # of the run before
+        log.unlink()
+    start = write_alertmanager(folder / "alertmanager", pace=Pace(running.speedup))
     return [
         programs.prometheus(
             needed.prometheus, configuration, folder / "prometheus-data", ports.prometheus, running.speedup

@@ -1,11 +1,16 @@
 import asyncio
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from httpx import ASGITransport, AsyncClient
 from starlette.types import Receive, Scope, Send
 
+from api_pokemon.main import create_app
 from api_pokemon.routes.asgi import StoppedAsProblem
+from api_pokemon.settings import Settings
 from tests.routes.conformance import Client
 
 
@@ -16,7 +21,11 @@ async def test_head_is_get_without_the_body(client: Client, path: str) -> None:
     get, head = await client.get(path), await client.head(path)
     assert (head.status_code, head.content) == (200, b"")
     if path not in ("/health", "/metrics"):  # these change from call to call
-        assert head.headers == get.headers
+        assert without_id(head.headers) == without_id(get.headers)
+
+
+def without_id(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name != "x-request-id"}
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/pokemon", "/nowhere", "/metrics", "/predict/best-move"])
@@ -24,8 +33,50 @@ async def test_a_browser_is_told_not_to_be_clever(client: Client, path: str) -> 
     headers = (await client.get(path)).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert "strict-transport-security" not in headers  # whether there is TLS, only the proxy before us knows
+    assert "access-control-allow-origin" not in headers
     assert len(headers.get_list("content-security-policy")) == 1
     assert headers["content-security-policy"].startswith("default-src 'none'; frame-ancestors 'none'")
+
+
+@pytest.mark.parametrize("given", ["a", "order-7.of:shop_1", "x" * 64])
+async def test_a_request_keeps_the_id_that_it_came_with(client: Client, given: str) -> None:
+    assert (await client.get("/health/live", headers={"X-Request-ID": given})).headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", [None, "", "x" * 65, "a b", "é", "a\x1b[1m", "{}", "'"])
+async def test_otherwise_it_gets_a_new_one(client: Client, given: str | None) -> None:
+    headers = {} if given is None else {"X-Request-ID": given.encode()}
+    ids = {(await client.get("/nowhere", headers=headers)).headers["x-request-id"] for _ in range(2)}
+    assert len(ids) == 2
+    assert all(re.fullmatch(r"[0-9a-f-]{36}", request_id) for request_id in ids)
+
+
+class TestOtherOrigins:
+    PREFLIGHT: Mapping[str, str] = {
+        "Origin": "https://page.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "x-api-key,content-type",
+    }
+
+    async def test_by_default_no_page_of_another_origin_may_call(self, client: Client) -> None:
+        preflight = await client.options("/predict/best-move", headers=self.PREFLIGHT)
+        assert preflight.status_code == 405
+        answers = (preflight, await client.get("/pokemon", headers={"Origin": "https://page.example"}))
+        assert not [name for answer in answers for name in answer.headers if name.startswith("access-control-")]
+
+    @pytest.mark.parametrize(("origin", "status"), [("https://page.example", 200), ("https://other.example", 400)])
+    async def test_those_of_the_settings_may(self, settings: Settings, origin: str, status: int) -> None:
+        app = create_app(settings.model_copy(update={"cors_origins": ("https://page.example",)}))
+        async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+            preflight = await client.options("/predict/best-move", headers={**self.PREFLIGHT, "Origin": origin})
+            plain = await client.get("/pokemon", headers={"Origin": origin})
+        assert (preflight.status_code, plain.status_code) == (status, 200)
+        allowed = [answer.headers.get("access-control-allow-origin") for answer in (preflight, plain)]
+        assert allowed == ([origin] * 2 if status == 200 else [None] * 2)
+        assert "access-control-allow-credentials" not in preflight.headers
 
 
 class TestStopped:

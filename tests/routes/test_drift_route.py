@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 from api_pokemon.main import create_app
 from api_pokemon.monitoring.drift_checking import DriftChecks
 from api_pokemon.monitoring.jobs import Jobs
-from api_pokemon.routes.keys import AdminKeyFile, digest_of
+from api_pokemon.routes.admin_key import AdminKeyFile
+from api_pokemon.routes.keys import digest_of
 from api_pokemon.settings import Settings
 from api_pokemon.startup import ADMIN_KEY_FILE
 from api_pokemon.stores import log_of, reports_of

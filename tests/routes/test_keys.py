@@ -1,14 +1,19 @@
 import hashlib
 import stat
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import Depends, FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from api_pokemon.errors import StartError
-from api_pokemon.routes.keys import AdminKeyFile, KeyGuard, Keys, Role, is_loopback, make_key, read_keys
+from api_pokemon.routes.admin_key import AdminKeyFile
+from api_pokemon.routes.key_file import KeyEntry
+from api_pokemon.routes.keys import KeyGuard, Keys, KeySettings, Role, is_loopback, make_key, read_hashes
 from api_pokemon.routes.problems import install_problems
 
 EVERYWHERE = "0.0.0.0"
@@ -18,15 +23,20 @@ def hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def keys(**changes: object) -> Keys:
-    arguments = {
-        "host": "127.0.0.1",
-        "predict_hashes": (),
-        "admin_hashes": (),
-        "anonymous_predict": False,
-        "admin_key": "first",
-    }
-    return read_keys(**arguments | changes)  # type: ignore[arg-type]
+def keys(
+    *,
+    host: str = "127.0.0.1",
+    predict_hashes: Iterable[str] = (),
+    admin_hashes: Iterable[str] = (),
+    anonymous_predict: bool = False,
+    named: Iterable[KeyEntry] = (),
+) -> Keys:
+    return KeySettings(read_hashes(predict_hashes, admin_hashes), host, anonymous_predict).with_files("first", named)
+
+
+def named(role: Role, *, revoked: bool = False) -> KeyEntry:
+    made = datetime(2026, 11, 26, tzinfo=UTC)
+    return KeyEntry("someone", role, hash_of("n"), made, made if revoked else None)
 
 
 class TestReadKeys:
@@ -40,6 +50,11 @@ class TestReadKeys:
             None,
             None,
         ]
+
+    @pytest.mark.parametrize("role", Role)
+    def test_a_named_key_counts_until_it_is_revoked(self, role: Role) -> None:
+        assert keys(named=[named(role)]).role("n") is role
+        assert keys(named=[named(role, revoked=True)]).role("n") is None
 
     def test_a_key_that_is_in_both_lists_is_an_admins(self) -> None:
         known = keys(predict_hashes=[hash_of("a")], admin_hashes=[hash_of("a")])
@@ -58,9 +73,14 @@ class TestReadKeys:
             ({"host": EVERYWHERE, "predict_hashes": [hash_of("p")]}, False),
             ({"host": EVERYWHERE, "anonymous_predict": True}, True),
             ({"predict_hashes": [hash_of("p")], "anonymous_predict": True}, True),
+            ({"named": [named(Role.PREDICT)]}, False),
+            ({"named": [named(Role.ADMIN)]}, False),
+            ({"named": [named(Role.PREDICT, revoked=True)]}, False),
+            ({"named": [named(Role.METRICS)]}, True),
+            ({"host": EVERYWHERE, "named": [named(Role.PREDICT)]}, False),
         ],
     )
-    def test_when_predictions_need_no_key(self, changes: dict[str, object], is_open: bool) -> None:
+    def test_when_predictions_need_no_key(self, changes: dict[str, Any], is_open: bool) -> None:
         assert keys(**changes).predictions_open is is_open
 
     @pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.168.0.7", "pokemon.example", ""])
@@ -147,10 +167,18 @@ class TestKeyGuard:
             (Role.ADMIN, "p", 403, "key-not-enough"),
             (Role.ADMIN, None, 401, "key-needed"),
             (Role.ADMIN, "x", 401, "key-needed"),
+            (Role.METRICS, "m", 200, ""),
+            (Role.METRICS, "a", 200, ""),
+            (Role.METRICS, "p", 403, "key-not-enough"),
+            (Role.METRICS, None, 401, "key-needed"),
+            (Role.PREDICT, "m", 403, "key-not-enough"),
+            (Role.ADMIN, "m", 403, "key-not-enough"),
         ],
     )
     async def test_who_passes(self, needed: Role, key: str | None, status: int, kind: str) -> None:
-        known = keys(predict_hashes=[hash_of("p")], admin_hashes=[hash_of("a")])
+        made = datetime(2026, 11, 26, tzinfo=UTC)
+        metrics = KeyEntry("prometheus", Role.METRICS, hash_of("m"), made)
+        known = keys(predict_hashes=[hash_of("p")], admin_hashes=[hash_of("a")], named=[metrics])
         answered, type_, challenge = await self.ask(known, needed, key)
         assert (answered, type_) == (status, f"/problems#{kind}" if kind else "")
         assert challenge == ('ApiKey header="X-API-Key"' if status == 401 else None)

@@ -30,7 +30,8 @@ from api_pokemon.monitoring.outbox_stream import OutboxStream
 from api_pokemon.monitoring.prediction_log import LoggedPrediction, PredictionLog
 from api_pokemon.monitoring.stream import Entry
 from api_pokemon.routes import log_threads, lookups
-from api_pokemon.routes.keys import AdminKeyFile, digest_of
+from api_pokemon.routes.admin_key import AdminKeyFile
+from api_pokemon.routes.keys import digest_of
 from api_pokemon.settings import Settings
 from api_pokemon.startup import ADMIN_KEY_FILE
 from api_pokemon.stores import log_of, outboxes_of
