@@ -133,6 +133,30 @@ def test_the_guide_tells_when_every_alert_fires() -> None:
     ]
 
 
+def test_every_alert_that_is_named_exists() -> None:
+    """In prose too: words of several parts that begin or end as an alert does. The changelog may tell of old ones."""
+    alerts = {rule.name: parts_of(rule.name) for rule in alert_rules()}
+    first, last = ({parts[end] for parts in alerts.values()} for end in (0, -1))
+    words = {
+        (path.name, word)
+        for path in DOCUMENTS
+        if path.name != "CHANGELOG.md"
+        for word in re.findall(r"\b(?:[A-Z]+[a-z]*){2,}\b", path.read_text())
+    }
+    found = {
+        (document, word)
+        for document, word in words
+        if len(parts := parts_of(word)) > 1 and (parts[0] in first or parts[-1] in last)
+    }
+    assert {word for document, word in found if document == "MONITORING_GUIDE.md"} >= alerts.keys()
+    assert {(document, word) for document, word in found if word not in alerts} == set()
+
+
+def parts_of(name: str) -> list[str]:
+    """HighAPILatency is High, API, Latency."""
+    return re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z]+", name)
+
+
 def severity_of(rule: AlertRule) -> str:
     """The one that it has, or those that it may have."""
     severity = rule.labels["severity"]
