@@ -6,16 +6,14 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from http import HTTPStatus
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api_pokemon.connections import BoundedProtocol, look_at_all
 from api_pokemon.errors import ModelError, StartError
 from api_pokemon.garbage import spare_what_stays
 from api_pokemon.lifeline import follow_parent
-from api_pokemon.routes.problems import MEDIA_TYPE, bare_problem
 from api_pokemon.settings import Settings
 from api_pokemon.startup import (
     EXIT_CANNOT_START,
@@ -35,6 +33,9 @@ _LOOK_SECONDS = 0.02
 _QUIET_LOOKS = 5
 """So many looks in a row without anything new end the intake. More than one, each a turn of the loop that reads what is
 there: where the process got no CPU for a while, time alone would prove nothing."""
+
+_TICKS_PER_LOOK = 10
+"""Between two looks at the connections: a second, since uvicorn's loop ticks each tenth of one."""
 
 _DRAIN_SECONDS = 2
 """Time after that for requests in flight; the supervisor allows 4.5 s for all of the shutdown."""
@@ -84,16 +85,6 @@ def run(
     server.run(sockets=[listener, *others])
 
 
-class _Protocol(HttpToolsProtocol):
-    """Tells what is no HTTP so in the form of all other problems."""
-
-    def send_400_response(self, msg: str) -> None:
-        body = bare_problem(HTTPStatus.BAD_REQUEST, msg)
-        head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head.encode() + body)
-        self.transport.close()
-
-
 class _Server(uvicorn.Server):
     """Uvicorn as this service wants it: no access log, one line when it answers."""
 
@@ -102,7 +93,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http=_Protocol,
+                http=BoundedProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -121,6 +112,11 @@ class _Server(uvicorn.Server):
         logger.info("answering on %s (process %d)", self._url, os.getpid())
         if self._ready_fd is not None:
             os.write(self._ready_fd, b"ready\n")
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_PER_LOOK == 0:
+            look_at_all(self.server_state.connections)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         logger.info("stopping, after the answers to what was accepted")

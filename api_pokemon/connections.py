@@ -1,0 +1,159 @@
+"""Connections within bounds: how many, how long the head of a request may be, and how long it may take to come.
+
+What a request costs is the application's business; this is about those who never finish one. A look at all connections
+each second finds them, so that a request itself costs no timer.
+"""
+
+import asyncio
+import resource
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api_pokemon.routes.asgi import NO_CONTENT_POLICY, SECURITY_HEADERS
+from api_pokemon.routes.problems import MEDIA_TYPE, bare_problem
+
+_OF_A_LINE = len(b": \r\n")
+_OVER_HTTP = b"".join(b"%b: %b\r\n" % header for header in (*SECURITY_HEADERS, NO_CONTENT_POLICY))
+
+
+def most_connections() -> int:
+    """As many as take half of the files that this process may open, and 4,096 at most."""
+    return min(4096, max(64, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a connection may take.
+
+    Parameters
+    ----------
+    connections
+        At the same time; who comes then gets 503.
+    head_bytes, headers
+        Of one request, its first line included; beyond them, 431.
+    head_seconds
+        From the first byte of a request to the end of its headers; beyond it, 408. As long may a connection be silent
+        before it ever sends anything.
+    unread_seconds
+        For which a client may take in nothing of an answer.
+    """
+
+    connections: int = 4096
+    head_bytes: int = 16 * 1024
+    headers: int = 100
+    head_seconds: float = 10.0
+    unread_seconds: float = 30.0
+
+
+class _RefusedError(Exception):
+    """Out of a callback of the parser, to stop it."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Uvicorn's, within limits; what it refuses, it tells in the form of all other problems."""
+
+    limits: ClassVar[Limits] = Limits(most_connections())
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._in_head = False
+        self._first_bytes = 0
+        """Of what came together with the beginning of the head; what was before it may be among them."""
+        self._later_bytes = 0
+        self._waits_since: float | None = None
+        self._unsent_since: tuple[int, float] = (0, 0.0)
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections; try again.")
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        if self._in_head:
+            self._later_bytes += len(data)
+            if self._later_bytes > self.limits.head_bytes:
+                self._refuse_head()
+                return
+        else:
+            self._first_bytes = len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:  # to nothing that there is here: the request is answered as it stands
+            pass
+        except httptools.HttpParserError as error:
+            if isinstance(error.__context__, _RefusedError):
+                self._refuse_head()
+            else:
+                self._refuse(HTTPStatus.BAD_REQUEST, "Invalid HTTP request received.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self._later_bytes = 0
+        self._waits_since = None
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if len(self.headers) > self.limits.headers or self._is_long():
+            raise _RefusedError
+        super().on_headers_complete()
+
+    def _is_long(self) -> bool:
+        """Whether the head has too many bytes; they are counted only where there may be so many."""
+        most = self.limits.head_bytes
+        if self._first_bytes + self._later_bytes <= most:
+            return False
+        return len(self.url) + sum(len(name) + len(value) + _OF_A_LINE for name, value in self.headers) > most
+
+    def look(self, now_seconds: float) -> None:
+        """Close the connection if it has waited for too long; called from time to time, with the time of the loop."""
+        self._look_at_unsent(now_seconds)
+        if self._is_answering or not (self._in_head or self.timeout_keep_alive_task is None):
+            self._waits_since = None
+        elif self._waits_since is None:
+            self._waits_since = now_seconds
+        elif now_seconds - self._waits_since > self.limits.head_seconds:
+            if self._in_head:
+                self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The headers of the request did not come in time.")
+            else:
+                self.transport.close()
+
+    def _look_at_unsent(self, now_seconds: float) -> None:
+        unsent, (before, since_seconds) = self.transport.get_write_buffer_size(), self._unsent_since
+        if not unsent or unsent < before or not before:
+            self._unsent_since = (unsent, now_seconds)
+        elif now_seconds - since_seconds > self.limits.unread_seconds:
+            self.transport.abort()
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _refuse_head(self) -> None:
+        self._refuse(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            f"The head of the request has more than {self.limits.head_bytes} bytes or {self.limits.headers} headers.",
+        )
+
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
+        """Say why, and close; where an answer is under way, nothing can be said in between."""
+        if not (self._is_answering or self.transport.is_closing()):
+            body = bare_problem(status, detail)
+            head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+            self.transport.write(head.encode() + _OVER_HTTP + b"connection: close\r\n")
+            self.transport.write(b"content-length: %d\r\n\r\n" % len(body) + body)
+        self.transport.close()
+
+
+def look_at_all(connections: Iterable[object]) -> None:
+    """Close those that have waited for too long; in the loop that runs, each second or so."""
+    now_seconds = asyncio.get_running_loop().time()
+    for connection in tuple(connections):
+        if isinstance(connection, BoundedProtocol):
+            connection.look(now_seconds)
