@@ -63,7 +63,8 @@ class ReportFolder:
     def find(self, report_id: str) -> ReportSummary | None:
         """The summary of a report, None where there is none, or it is of another version of this service."""
         try:
-            return msgspec.json.decode((self._of(report_id) / _SUMMARY).read_bytes(), type=ReportSummary)
+            path = self._of(report_id) / _SUMMARY
+            return msgspec.json.decode(path.read_bytes(), type=ReportSummary) if self._holds(path) else None
         except (FileNotFoundError, NotADirectoryError, InvalidIdError, msgspec.DecodeError):
             return None
 
@@ -73,7 +74,7 @@ class ReportFolder:
             path = self._of(report_id) / f"report.{format_}"
         except InvalidIdError:
             return None
-        return path if path.is_file() else None
+        return path if path.is_file() and self._holds(path) else None
 
     def tidy(self, *, keep: int | None, keep_seconds: float | None) -> int:
         """Remove reports beyond the last ones and the youngest, and what was left behind half-written.
@@ -96,6 +97,10 @@ class ReportFolder:
             if made_at_seconds(draft.name[1:]) < now_seconds - _ABANDONED_SECONDS:
                 shutil.rmtree(draft, ignore_errors=True)
         return len(gone)
+
+    def _holds(self, path: Path) -> bool:
+        """Whether a file is in this folder once all links are followed: none leads what is shown out of it."""
+        return path.resolve().is_relative_to(self.path.resolve())
 
     def _of(self, report_id: str) -> Path:
         return self.path / parse_id(report_id)
