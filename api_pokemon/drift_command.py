@@ -72,7 +72,8 @@ def check(*, model: Model = None, as_json: AsJson = False) -> None:
     """Check the latest window now, and keep nothing of it.
 
     The window is as long as API_POKEMON_DRIFT_WINDOW_SECONDS says, and ends with the last minute that is over. A group
-    of fields drifts where a field exceeds both 0.1 and what chance alone does in windows of that size.
+    of fields drifts where a field exceeds both 0.1 and what chance alone does in windows of that size. To ask
+    another statistic, set API_POKEMON_DRIFT_NUMBER_STATISTIC or API_POKEMON_DRIFT_CATEGORY_STATISTIC for this command.
 
     Ends with exit status 1 where the window drifts.
     """

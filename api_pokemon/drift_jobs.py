@@ -9,6 +9,7 @@ from api_pokemon.drift_carrying import ask_for_what_is_missing
 from api_pokemon.errors import ModelDamagedError, ModelMissingError
 from api_pokemon.monitoring.drift_baseline import Baseline
 from api_pokemon.monitoring.drift_checking import DriftChecker
+from api_pokemon.monitoring.drift_detection import DriftOptions
 from api_pokemon.monitoring.profile_catch_up import CatchUp
 from api_pokemon.monitoring.profile_recount import Recount
 from api_pokemon.monitoring.profile_store import ProfileStore
@@ -82,4 +83,9 @@ def last_bucket(settings: Settings, now_seconds: float) -> float:
 
 def checker_of(settings: Settings) -> DriftChecker:
     """Checks for drift in the log's database."""
-    return DriftChecker(log_of(settings).engine, settings.drift_window_seconds)
+    return DriftChecker(log_of(settings).engine, settings.drift_window_seconds, drift_options_of(settings))
+
+
+def drift_options_of(settings: Settings) -> DriftOptions:
+    """How drift is told."""
+    return DriftOptions(number=settings.drift_number_statistic, category=settings.drift_category_statistic)

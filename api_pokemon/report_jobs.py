@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from api_pokemon.drift_carrying import asked_of_version, ranker_of
-from api_pokemon.drift_jobs import last_bucket
+from api_pokemon.drift_jobs import drift_options_of, last_bucket
 from api_pokemon.model.answering_again import answer_again
 from api_pokemon.model.registry import ROWS_FILE, SHIPPED
 from api_pokemon.monitoring.drift_references import DriftReferences, Reference
@@ -53,7 +53,8 @@ def write_drift_reports(parameters: Mapping[str, Any], progress: Progress) -> Ma
 
 def reporter_of(settings: Settings) -> Reporter:
     """Writes reports on what is in the log's database."""
-    return Reporter(log_of(settings).engine, reports_of(settings), OtherRows(settings))
+    engine, options = log_of(settings).engine, drift_options_of(settings)
+    return Reporter(engine, reports_of(settings), OtherRows(settings), options=options)
 
 
 def tidy_reports(settings: Settings, folder: ReportFolder) -> int:

@@ -28,6 +28,14 @@ class Settings(BaseSettings):
         3600, ge=10, le=7 * 86_400, description="Length of the window of predictions that is checked for drift."
     )
     drift_check_seconds: int = Field(300, ge=5, le=86_400, description="Time between two checks for drift.")
+    drift_number_statistic: Literal["wasserstein", "kolmogorov_smirnov", "population_stability"] = Field(
+        "wasserstein",
+        description="Drift of numbers is told by wasserstein, kolmogorov_smirnov or population_stability, beyond 0.1.",
+    )
+    drift_category_statistic: Literal["jensen_shannon", "population_stability"] = Field(
+        "jensen_shannon",
+        description="Drift of categories is told by jensen_shannon or population_stability, beyond 0.1.",
+    )
     drift_report_seconds: int = Field(
         3600, ge=0, le=7 * 86_400, description="Time between two drift reports by Evidently; 0: only on demand."
     )

@@ -134,6 +134,17 @@ def checked(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         wait_for(lambda: all(state.pending == 0 for state in outboxes_of(settings).states()))
 
 
+def test_the_statistics_are_as_set(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked(data_dir, monkeypatch)
+    usual = {field["name"]: field["statistic"] for field in document("check", status=1)["fields"]}
+    monkeypatch.setenv("API_POKEMON_DRIFT_NUMBER_STATISTIC", "kolmogorov_smirnov")
+    numbers = document("check", status=1)["fields"]
+    monkeypatch.setenv("API_POKEMON_DRIFT_CATEGORY_STATISTIC", "population_stability")
+    both = document("check", status=1)["fields"]
+    assert {field["kind"] for field in numbers if field["statistic"] != usual[field["name"]]} == {"number"}
+    assert {field["kind"] for field in both if field["statistic"] != usual[field["name"]]} == {"number", "category"}
+
+
 def test_a_check_tells_what_drifts_and_keeps_nothing(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checked(data_dir, monkeypatch)
     printed = run("check", status=1)

@@ -10,17 +10,15 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from sqlalchemy import Engine, delete, func, insert, select
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from api_pokemon.monitoring.database import reading, writing
-from api_pokemon.monitoring.drift_detection import Drift, DriftDetector, FieldDrift, GroupDrift, Verdict
+from api_pokemon.monitoring.drift_detection import Drift, DriftDetector, DriftOptions, FieldDrift, GroupDrift, Verdict
 from api_pokemon.monitoring.drift_references import DriftReferences, Reference, ReferenceKind
 from api_pokemon.monitoring.drift_tables import drift_checks, profiles
 from api_pokemon.monitoring.ids import new_id
-from api_pokemon.monitoring.profile_layout import Layout
 from api_pokemon.monitoring.profile_rows import Group
 from api_pokemon.monitoring.profile_store import ProfileStore
-from api_pokemon.monitoring.profiles import Profile
 
 _SEEN_FOR_SECONDS = 86_400.0
 _KEEP_SECONDS = 90 * 86_400.0
@@ -65,7 +63,8 @@ class DriftCheck(msgspec.Struct, frozen=True):
     verdict
         `drift` where a group drifts in the latest window.
     groups, fields
-        In parts.
+        In parts. What is kept of a check names what changed of fields that drift alone; once there is a later check of
+        the version, only these fields.
     numbers
         By verdict, how many checks of the version have had it, this one included.
     """
@@ -91,6 +90,13 @@ class Judged(NamedTuple):
     reference: Reference
 
 
+class _Standard(NamedTuple):
+    """What the windows of a model version are judged by."""
+
+    reference: Reference
+    detector: DriftDetector
+
+
 class DriftChecker:
     """Compares what the profiles tell with the references.
 
@@ -103,13 +109,21 @@ class DriftChecker:
         The log's database.
     window_seconds
         Length of a window.
+    options
+        How drift is told.
     """
 
-    def __init__(self, engine: Engine, window_seconds: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        window_seconds: float,
+        options: DriftOptions = DriftOptions(),  # noqa: B008 - frozen
+    ) -> None:
         self._store = ProfileStore(engine)
         self._references = DriftReferences(engine)
         self._checks = DriftChecks(engine)
         self._window_seconds = window_seconds
+        self._options = options
 
     def run(self, now_seconds: float) -> list[DriftCheck]:
         """Check and keep, for every model version that has answered within a day, or last."""
@@ -120,11 +134,12 @@ class DriftChecker:
     def check(self, model_version: str, now_seconds: float) -> DriftCheck | None:
         """Check one model version, and keep nothing; None while it has no layout."""
         begin, middle = now_seconds - 2 * self._window_seconds, now_seconds - self._window_seconds
-        latest = self.judge(model_version, middle, now_seconds)
-        before = self.judge(model_version, begin, middle)
-        if latest is None or before is None:
+        standard = self._standard(model_version)
+        if standard is None:
             return None
-        groups = tuple(map(_group_check, latest.drift.groups, before.drift.groups))
+        latest = self._judge(standard, middle, now_seconds)
+        before = self._judge(standard, begin, middle, with_changes=False)
+        groups = tuple(map(_group_check, latest.groups, before.groups))
         verdict = _verdict([group.verdict for group in groups])
         numbers = dict(self._checks.numbers(model_version))
         return DriftCheck(
@@ -132,33 +147,44 @@ class DriftChecker:
             now_seconds,
             middle,
             now_seconds,
-            latest.drift.rows,
-            latest.drift.reference_rows,
-            latest.reference.reference_id,
-            latest.reference.kind,
+            latest.rows,
+            latest.reference_rows,
+            standard.reference.reference_id,
+            standard.reference.kind,
             verdict,
             groups,
-            latest.drift.fields,
+            latest.fields,
             {**numbers, verdict: numbers.get(verdict, 0) + 1},
         )
 
     def judge(self, model_version: str, from_seconds: float, to_seconds: float) -> Judged | None:
         """Judge any stretch of time; None while the version has no layout."""
+        standard = self._standard(model_version)
+        if standard is None:
+            return None
+        return Judged(self._judge(standard, from_seconds, to_seconds), standard.reference)
+
+    def _standard(self, model_version: str) -> _Standard | None:
         layout = self._store.layout(model_version)
         reference = self._references.current(model_version)
         if layout is None or reference is None:
             return None
-        window = self._store.window(model_version, layout, from_seconds, to_seconds)
-        return Judged(self._judge(reference, layout, window), reference)
-
-    def _judge(self, reference: Reference, layout: Layout, window: Profile) -> Drift:
-        detector = DriftDetector(self._references.profile(reference, layout))
-        known = self._references.limits(reference)
+        detector = DriftDetector(self._references.profile(reference, layout), self._options)
+        known = self._references.limits(reference, self._options.limits_key)
         detector.noise.found.update({size: np.array(limits) for size, limits in known.items()})
-        drift = detector.judge(window)
-        if detector.noise.found.keys() != known.keys():
-            found = {size: limits.tolist() for size, limits in detector.noise.found.items()}
-            self._references.keep_limits(reference, found)
+        return _Standard(reference, detector)
+
+    def _judge(
+        self, standard: _Standard, from_seconds: float, to_seconds: float, *, with_changes: bool = True
+    ) -> Drift:
+        reference, detector = standard
+        layout, found = detector.reference.layout, detector.noise.found
+        known = len(found)
+        window = self._store.window(reference.model_version, layout, from_seconds, to_seconds)
+        drift = detector.judge(window, with_changes=with_changes)
+        if len(found) > known:
+            limits = {size: drawn.tolist() for size, drawn in found.items()}
+            self._references.keep_limits(reference, self._options.limits_key, limits)
         return drift
 
     def _versions(self, now_seconds: float) -> list[str]:
@@ -181,7 +207,7 @@ class DriftChecks:
         self._engine = engine
 
     def keep(self, checks: list[DriftCheck]) -> None:
-        """Keep what was found together, and forget what is older than 90 days."""
+        """Keep what was found together, the checks before in short, and forget what is older than 90 days."""
         if not checks:
             return
         rows = [
@@ -190,12 +216,14 @@ class DriftChecks:
                 "model_version": check.model_version,
                 "until_seconds": check.to_seconds,
                 "verdict": check.verdict,
-                "body": msgspec.json.encode(check).decode(),
+                "body": _written(check),
             }
             for check in checks
         ]
         old = drift_checks.c.until_seconds < checks[0].checked_seconds - _KEEP_SECONDS
         with writing(self._engine) as connection:
+            for check in checks:
+                _shorten(connection, check.model_version)
             connection.execute(insert(drift_checks), rows)
             connection.execute(delete(drift_checks).where(old))
 
@@ -234,6 +262,24 @@ def _verdict(verdicts: list[Verdict]) -> Verdict:
 
 
 _BY_WEIGHT: tuple[Verdict, ...] = ("drift", "no_drift", "insufficient_data")
+
+
+def _shorten(connection: Connection, model_version: str) -> None:
+    """Leave of the last check only the fields that drift: scores of the others are told by metrics."""
+    of_it = drift_checks.c.model_version == model_version
+    last = select(drift_checks.c.id, drift_checks.c.body).where(of_it).order_by(drift_checks.c.id.desc()).limit(1)
+    for check_id, body in connection.execute(last).all():
+        check = _read(body)
+        fields = tuple(field for field in check.fields if field.verdict == "drift")
+        short = _written(msgspec.structs.replace(check, fields=fields))
+        connection.execute(update(drift_checks).where(drift_checks.c.id == check_id).values(body=short))
+
+
+def _written(check: DriftCheck) -> str:
+    fields = tuple(
+        field if field.verdict == "drift" else msgspec.structs.replace(field, changes=()) for field in check.fields
+    )
+    return msgspec.json.encode(msgspec.structs.replace(check, fields=fields)).decode()
 
 
 def _read(body: str) -> DriftCheck:

@@ -18,7 +18,7 @@ from api_pokemon.monitoring.drift_fields import (
     NumberComparison,
     NumberStatistic,
 )
-from api_pokemon.monitoring.drift_noise import NoiseLimits
+from api_pokemon.monitoring.drift_noise import METHOD, NoiseLimits
 from api_pokemon.monitoring.errors import ProfileError
 from api_pokemon.monitoring.jensen_shannon import jensen_shannon
 from api_pokemon.monitoring.kolmogorov_smirnov import kolmogorov_smirnov
@@ -71,6 +71,11 @@ class DriftOptions(msgspec.Struct, frozen=True):
     false_alarm_rate: float = 0.01
     least_rows: int = 100
     draws: int = 5_000
+
+    @property
+    def limits_key(self) -> str:
+        """What the limits of chance depend on, beside the reference and the size of a window."""
+        return f"{self.number} {self.category} {self.threshold} {self.false_alarm_rate} {self.draws} {METHOD}"
 
 
 class FieldDrift(msgspec.Struct, frozen=True):
@@ -199,8 +204,8 @@ class DriftDetector:
             threshold=self.options.threshold,
         )
 
-    def judge(self, window: Profile) -> Drift:
-        """Compare a window with the reference.
+    def judge(self, window: Profile, *, with_changes: bool = True) -> Drift:
+        """Compare a window with the reference; what changed in it may be left out, which takes less time.
 
         Raises
         ------
@@ -212,18 +217,20 @@ class DriftDetector:
             raise ProfileError("A window and its reference must be on the same layout, that of the model version.")
         limits = self.noise.at(window.rows)
         fields = tuple(
-            self._judge_field(spec, comparison, window, float(limit))
+            self._judge_field(spec, comparison, window, float(limit), with_changes)
             for spec, comparison, limit in zip(layout.specs, self._comparisons, limits, strict=True)
         )
         groups = tuple(_judge_group(group, fields) for group in dict.fromkeys(field.group for field in fields))
         return Drift(window.rows, self.reference.rows, fields, groups)
 
-    def _judge_field(self, spec: FieldSpec, comparison: Comparison, window: Profile, noise: float) -> FieldDrift:
+    def _judge_field(
+        self, spec: FieldSpec, comparison: Comparison, window: Profile, noise: float, with_changes: bool
+    ) -> FieldDrift:
         statistic = comparison.statistic(window)
         verdict: Verdict = "drift" if statistic > max(noise, self.options.threshold) else "no_drift"
         if min(window.rows, self.reference.rows) < self.options.least_rows:
             verdict = "insufficient_data"
-        changes = comparison.changes(window)
+        changes = comparison.changes(window) if with_changes else ()
         return FieldDrift(spec.name, spec.kind, spec.group, statistic, noise, self.options.threshold, verdict, changes)
 
 

@@ -1,7 +1,7 @@
 """Compares one field of a window with the same field of the reference."""
 
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -60,7 +60,6 @@ class NumberComparison:
         )
         return largest_changes([*ranges(self._reference.edges, starts), MISSING], *sides)
 
-    @cached_property
     def source(self) -> Source:
         """What unchanged windows are drawn from: one row more than the reference has is beyond either end."""
         coarse = coarser(self._reference, _GROUPS)
@@ -124,7 +123,6 @@ class CategoryComparison:
         values, reference, observed = self._aligned(window)
         return largest_changes(values, _shares(reference), _shares(observed))
 
-    @cached_property
     def source(self) -> Source:
         """What unchanged windows are drawn from; its last value stands for those that the reference has not seen."""
         named = np.array([*self._counts, *self._newcomers.values()], dtype=np.float64)

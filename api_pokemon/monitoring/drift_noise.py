@@ -23,6 +23,9 @@ import numpy as np
 from api_pokemon.monitoring.pareto import Pareto
 from api_pokemon.monitoring.profile_layout import Floats
 
+METHOD = 1
+"""To be raised with each change that lets the same reference have other limits: those that were kept are drawn anew."""
+
 _CHUNK = 100
 _SEEN = 0.05
 _SIZES = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
@@ -75,7 +78,7 @@ class NoiseLimits:
     Parameters
     ----------
     sources
-        Of all fields.
+        Of all fields; each is asked for only when a limit is drawn.
     reference_rows
         The size of the reference.
     rate
@@ -91,7 +94,7 @@ class NoiseLimits:
     """
 
     def __init__(
-        self, sources: Sequence[Source], reference_rows: int, *, rate: float, draws: int, threshold: float
+        self, sources: Sequence[Callable[[], Source]], reference_rows: int, *, rate: float, draws: int, threshold: float
     ) -> None:
         self._sources = sources
         self._reference_rows = reference_rows
@@ -117,7 +120,7 @@ class NoiseLimits:
     def _drawn(self, size: int) -> Floats:
         if size not in self.found:
             rng = np.random.default_rng(size)
-            self.found[size] = np.array([self._find(source, size, rng) for source in self._sources])
+            self.found[size] = np.array([self._find(source(), size, rng) for source in self._sources])
         return self.found[size]
 
     def _find(self, source: Source, size: int, rng: np.random.Generator) -> float:

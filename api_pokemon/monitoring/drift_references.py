@@ -169,17 +169,19 @@ class DriftReferences:
             connection.execute(update(drift_references).where(last).values(values))
             return _one(connection, found[0].reference_id), found[1]
 
-    def limits(self, reference: Reference) -> dict[int, list[float]]:
-        """What :meth:`keep_limits` has kept: by size of the window, what chance does to each field."""
-        query = select(drift_references.c.limits).where(drift_references.c.id == reference.reference_id)
+    def limits(self, reference: Reference, key: str) -> dict[int, list[float]]:
+        """What :meth:`keep_limits` has kept under that key: by size of the window, what chance does to each field."""
         with reading(self._engine) as connection:
-            return msgspec.json.decode(connection.execute(query).scalar_one(), type=dict[int, list[float]])
+            kept = _limits(connection, reference).get(key)
+        return {} if kept is None else msgspec.json.decode(kept, type=dict[int, list[float]])
 
-    def keep_limits(self, reference: Reference, limits: Mapping[int, Sequence[float]]) -> None:
-        """Keep what takes long to find out, and follows from the reference alone."""
-        text = msgspec.json.encode({size: list(values) for size, values in sorted(limits.items())}).decode()
+    def keep_limits(self, reference: Reference, key: str, limits: Mapping[int, Sequence[float]]) -> None:
+        """Keep what takes long to find out, and follows from the reference and what the key tells."""
+        found = msgspec.Raw(msgspec.json.encode({size: list(values) for size, values in sorted(limits.items())}))
         of_it = drift_references.c.id == reference.reference_id
         with writing(self._engine) as connection:
+            others = {other: kept for other, kept in _limits(connection, reference).items() if not other.isdigit()}
+            text = msgspec.json.encode({**others, key: found}).decode()
             connection.execute(update(drift_references).where(of_it).values(limits=text))
 
     def _found(self, most: int, model_version: str | None, *conditions: Any) -> list[Reference]:
@@ -188,6 +190,12 @@ class DriftReferences:
             query = query.where(drift_references.c.model_version == model_version)
         with reading(self._engine) as connection:
             return [Reference(*tuple(row)) for row in connection.execute(query)]
+
+
+def _limits(connection: Connection, reference: Reference) -> dict[str, msgspec.Raw]:
+    """By key; an older version had none, and kept them by the size of the window."""
+    query = select(drift_references.c.limits).where(drift_references.c.id == reference.reference_id)
+    return msgspec.json.decode(connection.execute(query).scalar_one(), type=dict[str, msgspec.Raw])
 
 
 _COLUMNS = (

@@ -39,15 +39,24 @@ class Reporter:
         The rows of references that the log does not have as such: made up, or answered again.
     most_rows
         How many rows of each side Evidently is given.
+    options
+        How drift is told by us; Evidently has its own ways.
     """
 
     def __init__(
-        self, engine: Engine, folder: ReportFolder, other_rows: OtherRows, *, most_rows: int = MOST_ROWS
+        self,
+        engine: Engine,
+        folder: ReportFolder,
+        other_rows: OtherRows,
+        *,
+        most_rows: int = MOST_ROWS,
+        options: DriftOptions = DriftOptions(),  # noqa: B008 - frozen
     ) -> None:
         self._engine = engine
         self._folder = folder
         self._other_rows = other_rows
         self._most_rows = most_rows
+        self._options = options
 
     def write(
         self, model_version: str, from_seconds: float, to_seconds: float, progress: Progress = lambda share, text: None
@@ -68,7 +77,8 @@ class Reporter:
         began_seconds = monotonic()
         progress(0.0, f"{model_version}: taking rows")
         current = self._window(model_version, from_seconds, to_seconds)
-        judged = DriftChecker(self._engine, to_seconds - from_seconds).judge(model_version, from_seconds, to_seconds)
+        checker = DriftChecker(self._engine, to_seconds - from_seconds, self._options)
+        judged = checker.judge(model_version, from_seconds, to_seconds)
         if judged is None:
             raise InsufficientDataError(f"{model_version} has no reference yet; a worker gives it one within minutes.")
         reference = self._rows_of(judged.reference)

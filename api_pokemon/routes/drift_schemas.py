@@ -59,14 +59,16 @@ class FeatureDrift:
     group: Group
     kind: Kind
     score: Annotated[
-        float, Field(description="Normalised Wasserstein distance of numbers, Jensen-Shannon of categories.")
+        float, Field(description="Normalised Wasserstein distance of numbers, Jensen-Shannon of categories, or as set.")
     ]
     chance: Annotated[
         float, Field(description="What chance alone exceeds in 1 % of such windows, all fields together.")
     ]
     threshold: Annotated[float, Field(description="What matters in practice: drift exceeds both.")]
     verdict: TheVerdict
-    changes: Annotated[tuple[ValueChange, ...], Field(description="What changed most, the largest change first.")]
+    changes: Annotated[
+        tuple[ValueChange, ...], Field(description="Of one that drifts, what changed most; the largest change first.")
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -16,8 +18,13 @@ def source(*counts: float) -> Source:
     return Source(usual, statistic)
 
 
+def _same(source: Source) -> Source:
+    return source
+
+
 def limits(*sources: Source, threshold: float = 0.0, rows: int = 2000) -> NoiseLimits:
-    return NoiseLimits(sources, rows, rate=0.01, draws=2000, threshold=threshold)
+    asked = [partial(_same, source) for source in sources]
+    return NoiseLimits(asked, rows, rate=0.01, draws=2000, threshold=threshold)
 
 
 def test_windows_vary_as_two_samples_do() -> None:

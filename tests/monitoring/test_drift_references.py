@@ -1,9 +1,11 @@
 """What is normal is said, kept, and taken back, on every database."""
 
 import pytest
+from sqlalchemy import update
 
 from api_pokemon.monitoring.database import writing
 from api_pokemon.monitoring.drift_references import DriftReferences
+from api_pokemon.monitoring.drift_tables import drift_references
 from api_pokemon.monitoring.errors import NoReferenceError
 from api_pokemon.monitoring.prediction_log import PredictionLog
 from api_pokemon.monitoring.profile_rows import prediction_batch
@@ -68,6 +70,21 @@ def test_made_up_traffic_can_be_gone_back_to_and_that_be_undone(references: Drif
 def test_what_chance_does_is_kept(references: DriftReferences) -> None:
     current = references.current("v1")
     assert current is not None
-    assert references.limits(current) == {}
-    references.keep_limits(current, {1000: [0.1, 1 / 3], 100: [0.5, 2.0]})
-    assert references.limits(current) == {100: [0.5, 2.0], 1000: [0.1, 1 / 3]}
+    assert references.limits(current, "some way") == {}
+    references.keep_limits(current, "some way", {1000: [0.1, 1 / 3], 100: [0.5, 2.0]})
+    references.keep_limits(current, "another", {1000: [0.7, 0.8]})
+    assert references.limits(current, "some way") == {100: [0.5, 2.0], 1000: [0.1, 1 / 3]}
+    assert references.limits(current, "another") == {1000: [0.7, 0.8]}
+
+
+def test_what_an_older_version_has_kept_of_chance_does_not_count(
+    log: PredictionLog, references: DriftReferences
+) -> None:
+    """It did not say by which statistic it was found."""
+    current = references.current("v1")
+    assert current is not None
+    with writing(log.engine) as connection:
+        connection.execute(update(drift_references).values(limits='{"100":[0.5,2.0]}'))
+    assert references.limits(current, "some way") == {}
+    references.keep_limits(current, "some way", {100: [0.1, 0.2]})
+    assert references.limits(current, "some way") == {100: [0.1, 0.2]}
