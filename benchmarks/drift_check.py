@@ -98,7 +98,7 @@ def main() -> int:
         print(f"a check, which judges two, in {check:.1f} ms", flush=True)
     ninety_days = earlier * 90 * 24 * 12 / 1e6
     print(f"kept of the latest check {latest:,} bytes, of each earlier one {earlier:,}: {ninety_days:.0f} MB", end=" ")
-    print("a model version, of 90 days of checks every five minutes, as many fields drifting as here")
+    print("a model version, of 90 days of checks every five minutes")
     return int(slowest > BOUND_MILLISECONDS)
 
 

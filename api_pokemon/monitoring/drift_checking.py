@@ -63,8 +63,8 @@ class DriftCheck(msgspec.Struct, frozen=True):
     verdict
         `drift` where a group drifts in the latest window.
     groups, fields
-        In parts. What is kept of a check names what changed of fields that drift alone; once there is a later check of
-        the version, only these fields.
+        In parts. What is kept of a check names what changed of fields that drift alone, and once there is a later check
+        of the version, no field any more.
     numbers
         By verdict, how many checks of the version have had it, this one included.
     """
@@ -265,13 +265,11 @@ _BY_WEIGHT: tuple[Verdict, ...] = ("drift", "no_drift", "insufficient_data")
 
 
 def _shorten(connection: Connection, model_version: str) -> None:
-    """Leave of the last check only the fields that drift: scores of the others are told by metrics."""
+    """Leave out the fields of the last check: groups name those that drift, and metrics tell the scores of all."""
     of_it = drift_checks.c.model_version == model_version
     last = select(drift_checks.c.id, drift_checks.c.body).where(of_it).order_by(drift_checks.c.id.desc()).limit(1)
     for check_id, body in connection.execute(last).all():
-        check = _read(body)
-        fields = tuple(field for field in check.fields if field.verdict == "drift")
-        short = _written(msgspec.structs.replace(check, fields=fields))
+        short = _written(msgspec.structs.replace(_read(body), fields=()))
         connection.execute(update(drift_checks).where(drift_checks.c.id == check_id).values(body=short))
 
 

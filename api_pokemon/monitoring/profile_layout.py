@@ -19,6 +19,9 @@ from api_pokemon.monitoring.profile_rows import FieldSpec, Group, RowBatch, fini
 MOST_KNOWN = 200
 """Values of a category that have a cell of their own, the most frequent ones."""
 
+MOST_CELLS = 256
+"""Of a number: 40 numbers with so many, of 2³¹ values each, are written down in 100 kB."""
+
 FIXED_POINT = 2.0**12
 """Units in a cell's width. Sums of whole numbers do not depend on their order."""
 
@@ -175,7 +178,8 @@ def make_layout(specs: Sequence[FieldSpec], rows: RowBatch) -> Layout:
 
     Edges are 200 quantiles, in both tails those at half the distance from the end, again and again, as far as the rows
     reach, and as many between them that no cell is wider than 1/48 of the whole: so long tails are told finely, and
-    what comes to lie between a few values, too.
+    what comes to lie between a few values, too. Where these would be more cells than :data:`MOST_CELLS`, the quantiles
+    are fewer.
 
     Parameters
     ----------
@@ -208,14 +212,20 @@ def _edges(values: Floats) -> tuple[float, ...]:
     present = np.sort(measured[np.isfinite(measured)])
     if not len(present):
         present = np.zeros(1)
-    picked = np.unique(present[np.floor(_probabilities(len(present)) * (len(present) - 1)).astype(np.int64)])
+    choices = (_edges_between(present, quantiles) for quantiles in range(_QUANTILES, 0, -10))
+    return next(edges for edges in choices if len(edges) < MOST_CELLS)
+
+
+def _edges_between(present: Floats, quantiles: int) -> tuple[float, ...]:
+    shares = _probabilities(len(present), quantiles)
+    picked = np.unique(present[np.floor(shares * (len(present) - 1)).astype(np.int64)])
     return (*_with_narrow_gaps(picked), float(np.nextafter(picked[-1], np.inf)))
 
 
-def _probabilities(count: int) -> Floats:
+def _probabilities(count: int, quantiles: int) -> Floats:
     halvings = min(max(int(np.log2(count / _QUANTILES)), 0), _MOST_HALVINGS)
-    tail = 0.5 ** np.arange(1, halvings + 1) / _QUANTILES
-    return np.concatenate([np.linspace(0, 1, _QUANTILES + 1), tail, 1 - tail])
+    tail = 0.5 ** np.arange(1, halvings + 1) / quantiles
+    return np.concatenate([np.linspace(0, 1, quantiles + 1), tail, 1 - tail])
 
 
 def _with_narrow_gaps(edges: Floats) -> list[float]:

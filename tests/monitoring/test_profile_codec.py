@@ -5,7 +5,14 @@ import pytest
 from api_pokemon.monitoring import Fields
 from api_pokemon.monitoring.errors import ProfileError
 from api_pokemon.monitoring.profile_codec import decode_profile, encode_profile
-from api_pokemon.monitoring.profile_layout import MOST_KNOWN, CategoryLayout, Layout, NumberLayout
+from api_pokemon.monitoring.profile_layout import (
+    FIXED_POINT,
+    MOST_CELLS,
+    MOST_KNOWN,
+    CategoryLayout,
+    Layout,
+    NumberLayout,
+)
 from api_pokemon.monitoring.profile_rows import row_batch
 from api_pokemon.monitoring.profiles import MOST_NEWCOMERS, Profile, empty_profile, profile_rows
 
@@ -33,7 +40,7 @@ def wide(numbers: int, categories: int) -> Layout:
     """As many cells as there can be."""
     rng = np.random.default_rng(8)
     values = tuple(f"a rather long name of a value, {index:05}" for index in range(MOST_KNOWN))
-    edges = [tuple(np.sort(rng.normal(size=226)).tolist()) for _ in range(numbers)]
+    edges = [tuple(np.sort(rng.normal(size=MOST_CELLS - 1)).tolist()) for _ in range(numbers)]
     return Layout(
         [NumberLayout(f"n{index}", "request", edges[index]) for index in range(numbers)]
         + [CategoryLayout(f"c{index}", "request", values) for index in range(categories)]
@@ -48,11 +55,13 @@ def test_it_can_be_read_again() -> None:
 @pytest.mark.parametrize(("numbers", "categories"), [(40, 0), (0, 40), (27, 13)])
 @pytest.mark.parametrize("most", [1, 2**24, 2**31])
 def test_forty_fields_take_100_kb_at_most(numbers: int, categories: int, most: int) -> None:
-    """Random integers, which compress least."""
+    """Random integers, which compress least; sums as large as they get, beyond the edges and between them."""
     rng = np.random.default_rng(most)
     layout = wide(numbers, categories)
     counts = rng.integers(0, most, layout.starts[-1])
-    sums = (counts[: layout.number_cells] * rng.uniform(0, 2**16, layout.number_cells)).astype(np.int64)
+    farthest = np.full(layout.number_cells, FIXED_POINT)
+    farthest[layout.starts[:numbers]] = farthest[layout.starts[1 : numbers + 1] - 1] = 2.0**31
+    sums = (counts[: layout.number_cells] * rng.uniform(0, farthest)).astype(np.int64)
     names = [f"another long one, {rng.bytes(9).hex()}{index:04}" for index in range(MOST_NEWCOMERS)]
     profile = Profile(
         layout,

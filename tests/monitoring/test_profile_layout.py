@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import ArrayLike
 
 from api_pokemon.monitoring.errors import ProfileError
-from api_pokemon.monitoring.profile_layout import Layout, make_layout
+from api_pokemon.monitoring.profile_layout import MOST_CELLS, Layout, make_layout
 from api_pokemon.monitoring.profile_rows import FieldSpec, RowBatch
 
 NUMBER = FieldSpec("n", "number", "request")
@@ -36,6 +36,14 @@ def test_more_rows_make_the_tails_finer_up_to_a_point() -> None:
         226,
         226,
     ]
+
+
+@pytest.mark.parametrize("power", [1, 2, 3, 5, 8])
+def test_there_are_never_more_cells_than_fit_into_a_profile(power: int) -> None:
+    """The longer the tails, the more of them is told, and the fewer quantiles are left."""
+    values = np.random.default_rng(power).standard_normal(300_000) ** power
+    cells = make_layout([NUMBER], RowBatch(len(values), {"n": values}, {})).numbers[0].cells
+    assert 225 < cells <= MOST_CELLS
 
 
 def test_each_of_a_few_values_is_an_edge_and_no_gap_is_wide() -> None:
