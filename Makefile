@@ -23,7 +23,7 @@ DEV := $(VENV)/installed-dev
 
 .PHONY: help
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(REPORTS) ## Start the service; settings are variables, as in `API_POKEMON_PORT=9000 make run`
@@ -38,6 +38,10 @@ test: $(DEV) ## Lint, check the types and the imports, run all the tests
 	@scripts/prepare_tests
 	@$(MAKE) lint types imports
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+.PHONY: test-browser
+test-browser: $(DEV) ## Show a drift report that attacks in Chromium, and see that it reaches nobody
+	$(BIN)/pytest tests/browser/report_page.py
 
 .PHONY: lint
 lint: $(DEV) ## Check style and format

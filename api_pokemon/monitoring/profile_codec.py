@@ -63,7 +63,7 @@ def decode_profile(layout: Layout, body: bytes) -> Profile:
         read = msgspec.msgpack.decode(body, type=_Written)
         if read.layout == layout.fingerprint:
             return _profile(layout, read)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, zlib.error) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError, zlib.error) as error:
         raise ProfileError(f"These bytes are no profile that this version knows: {error}") from error
     raise ProfileError(
         f"This profile is on the layout {read.layout.hex()}, and cannot be read with {layout.fingerprint.hex()}."
@@ -71,6 +71,10 @@ def decode_profile(layout: Layout, body: bytes) -> Profile:
 
 
 def _profile(layout: Layout, read: _Written) -> Profile:
+    lengths = tuple(map(len, (read.missing, read.lowest, read.highest, read.newcomers)))
+    numbers = len(layout.numbers)
+    if lengths != (len(layout.fields), numbers, numbers, len(layout.categories)):
+        raise ValueError(f"parts of the lengths {lengths} are not those of its layout")
     return Profile(
         layout,
         rows=read.rows,
@@ -91,7 +95,11 @@ def _packed(values: Ints) -> bytes:
 
 
 def _unpacked(body: bytes, count: int) -> Ints:
-    planes = np.frombuffer(zlib.decompress(body), np.uint8).reshape(-1, count) if count else np.zeros((0, 0), np.uint8)
+    unfolding = zlib.decompressobj()
+    unfolded = unfolding.decompress(body, 8 * count + 1)  # and no more, whatever a few bytes claim to be
+    if not unfolding.eof:
+        raise ValueError(f"what should be {count} integers is too long, or cut off")
+    planes = np.frombuffer(unfolded, np.uint8).reshape(-1, count) if count else np.zeros((0, 0), np.uint8)
     values = np.zeros((count, 8), np.uint8)
     values[:, : len(planes)] = planes.T
     unpacked: Ints = values.view("<i8").reshape(count).astype(np.int64)

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api_pokemon.dex import Dex, load_dex
@@ -131,6 +131,16 @@ def test_any_text_finds_what_is_called_so_or_nothing(text: str) -> None:
         with suppress(UnknownNameError):
             found = find(text)
             assert normalise(text) in map(normalise, (found.name, found.name_fr, found.slug, *found.aliases))
+
+
+@given(st.binary(max_size=200).map(lambda sent: sent.decode("utf-8", "surrogateescape")) | st.text(st.characters()))
+@settings(max_examples=300)
+def test_any_bytes_find_a_thing_or_nothing(text: str) -> None:
+    """Halves of characters and characters of no meaning too, which `text` alone does not bring."""
+    for find in (DEX.find_form, DEX.find_move):
+        with suppress(UnknownNameError):
+            find(text)
+    DEX.search_forms(text)
 
 
 @given(st.text(alphabet=st.characters(categories=("L", "N")), min_size=1, max_size=64))

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api_pokemon.monitoring import Event, EventError, Outcome, Prediction, decode, encode, made_at_seconds, new_id
+from tests.monitoring.harm import harmed
 
 SAMPLES = Path(__file__).with_name("samples")
 
@@ -153,3 +154,36 @@ def test_a_number_that_is_none_is_kept_as_nothing(fields: dict[str, object], num
     event = decode(encode(Prediction(new_id(), "v1", 0.5, 0.0, {**fields, "bad": number})))
     assert isinstance(event, Prediction)
     assert event.request == {**fields, "bad": None}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=5,
+)
+NEARLY_EVENTS = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["prediction", "outcome"]) | JSON, "id": IDS | JSON},
+    optional={
+        "v": JSON,
+        "time": JSON,
+        "model_version": TEXTS | JSON,
+        "probability": st.floats(0, 1) | JSON,
+        "duration_seconds": st.floats(0, 1) | JSON,
+        "request": FIELDS | JSON,
+        "choice": FIELDS | JSON,
+        "payload": TEXTS | JSON,
+        "prediction_id": IDS | JSON,
+        "happened": st.booleans() | JSON,
+    },
+).map(lambda event: json.dumps(event).encode())
+
+
+@given(harmed(*map(sample, AS_WRITTEN)) | NEARLY_EVENTS)
+@settings(max_examples=500)
+def test_whatever_comes_is_an_event_or_refused(body: bytes) -> None:
+    try:
+        event = decode(body)
+    except EventError:
+        return
+    assert isinstance(event, Prediction | Outcome)
+    assert event.made_at_seconds >= 0

@@ -1,6 +1,11 @@
+import zlib
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from api_pokemon.monitoring import Fields
 from api_pokemon.monitoring.errors import ProfileError
@@ -15,6 +20,7 @@ from api_pokemon.monitoring.profile_layout import (
 )
 from api_pokemon.monitoring.profile_rows import row_batch
 from api_pokemon.monitoring.profiles import MOST_NEWCOMERS, Profile, empty_profile, profile_rows
+from tests.monitoring.harm import harmed
 
 OLD_LAYOUT = (
     "82a17601a66669656c64739284a46b696e64a66e756d626572a46e616d65a16ea567726f7570a772657175657374a5656467"
@@ -105,3 +111,77 @@ def test_what_is_damaged_is_refused(changes: dict[str, object]) -> None:
 def test_another_layout_is_refused() -> None:
     with pytest.raises(ProfileError, match=r"^This profile is on the layout [0-9a-f]{32}, and cannot be read with "):
         decode_profile(wide(1, 1), encode_profile(small()))
+
+
+INTS = st.integers(-(2**63), 2**64 - 1) | st.integers(-2, 5)
+VALUES = st.none() | INTS | st.floats() | st.text(max_size=5) | st.binary(max_size=20) | st.lists(INTS, max_size=4)
+PACKED = st.binary(max_size=100).map(zlib.compress) | st.binary(max_size=20)
+CHANGES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "rows": INTS | VALUES,
+        "missing": st.lists(INTS, max_size=4) | VALUES,
+        "lowest": st.lists(st.floats(), max_size=3) | VALUES,
+        "highest": st.lists(st.floats(), max_size=3) | VALUES,
+        "newcomers": st.lists(st.dictionaries(st.text(max_size=5), INTS, max_size=3), max_size=3) | VALUES,
+        "counts": PACKED | VALUES,
+        "sums": PACKED | VALUES,
+    },
+)
+
+
+def nearly_a_profile(changes: dict[str, Any]) -> bytes:
+    return msgspec.msgpack.encode(msgspec.msgpack.decode(encode_profile(small())) | changes)
+
+
+@given(harmed(encode_profile(small()), bytes.fromhex(OLD_PROFILE)) | CHANGES.map(nearly_a_profile))
+@settings(max_examples=500)
+def test_whatever_comes_is_a_profile_that_can_be_written_again_or_refused(body: bytes) -> None:
+    layout = small().layout
+    try:
+        profile = decode_profile(layout, body)
+    except ProfileError:
+        return
+    assert len(profile.missing) == len(layout.fields)
+    again = decode_profile(layout, encode_profile(profile))
+    assert encode_profile(again) == encode_profile(profile)
+
+
+@given(harmed(small().layout.encode(), bytes.fromhex(OLD_LAYOUT)))
+@settings(max_examples=300)
+def test_whatever_comes_is_a_layout_or_refused(body: bytes) -> None:
+    try:
+        layout = Layout.decode(body)
+    except ProfileError:
+        return
+    assert Layout.decode(layout.encode()).fingerprint == layout.fingerprint
+
+
+def test_a_small_body_does_not_unfold_to_a_large_one() -> None:
+    bomb = zlib.compress(bytes(1 << 26))
+    assert len(bomb) < 100_000
+    with pytest.raises(ProfileError, match="too long"):
+        decode_profile(small().layout, nearly_a_profile({"counts": bomb}))
+
+
+COUNTS = st.integers(0, 2**62) | st.integers(0, 300)
+
+
+@given(st.data())
+def test_any_profile_is_read_as_it_was_written(data: st.DataObject) -> None:
+    layout = small().layout
+
+    def draw(length: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+        return np.array(data.draw(st.lists(COUNTS, min_size=length, max_size=length)), np.int64)
+
+    profile = Profile(
+        layout,
+        rows=data.draw(COUNTS),
+        missing=draw(len(layout.fields)),
+        counts=draw(int(layout.starts[-1])),
+        sums=draw(layout.number_cells),
+        lowest=np.array([data.draw(st.floats(allow_nan=False))]),
+        highest=np.array([data.draw(st.floats(allow_nan=False))]),
+        newcomers=(data.draw(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), COUNTS)),),
+    )
+    assert decode_profile(layout, encode_profile(profile)) == profile
