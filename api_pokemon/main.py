@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple, get_args
 
@@ -16,6 +17,7 @@ from api_pokemon.dex import load_dex
 from api_pokemon.errors import StartError
 from api_pokemon.faults import Faults, FaultyPredictor, FaultyRecord, SlowExposition, api_faults
 from api_pokemon.model import Engine, ModelPredictor, MoveRanker, Predictor, install_version, open_model
+from api_pokemon.model_files import ModelFiles
 from api_pokemon.monitoring import (
     BuildInfo,
     Exposition,
@@ -94,9 +96,10 @@ def create_app(
     lookups = Lookups(log_of(settings), outboxes, watch.recorder.record)
     predict, admin = KeyGuard(keys, Role.PREDICT), KeyGuard(keys, Role.ADMIN)
     compiling = not upkeep.open() and settings.tablebase
+    files = ModelFiles(predictor.check_files, partial(watch.model.files, predictor.version))
     app = _application(
         _lifespan(
-            watch.system,
+            (watch.system, files),
             keeping,
             upkeep.compiling() if compiling else nullcontext(),
             parts.faults.lifted_at_the_end() if parts.faults else nullcontext(),
@@ -180,7 +183,7 @@ def _application(lifespan: Lifespan[FastAPI], predictions_open: Callable[[], boo
 
 
 def _lifespan(
-    system: SystemMetrics,
+    watching: Sequence[SystemMetrics | ModelFiles],
     keeping: AbstractContextManager[None],
     compiling: AbstractAsyncContextManager[None],
     lifting: AbstractContextManager[None],
@@ -188,13 +191,15 @@ def _lifespan(
 ) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        system.start()
+        for each in watching:
+            each.start()
         try:
             with keeping, lifting, following:
                 async with compiling:
                     yield
         finally:
-            system.stop()
+            for each in watching:
+                each.stop()
 
     return lifespan
 

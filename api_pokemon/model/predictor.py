@@ -18,7 +18,7 @@ from api_pokemon.dex import Dex
 from api_pokemon.errors import ModelDamagedError
 from api_pokemon.model.features import FEATURES, FeatureTables, Indices
 from api_pokemon.model.registry import MODEL_FILE, TABLEBASE_DIR, ModelMetadata, load_metadata
-from api_pokemon.model.tablebase import SCALE, Tablebase, load_tablebase, oriented
+from api_pokemon.model.tablebase import SCALE, Tablebase, check_tablebase, load_tablebase, oriented
 
 Engine = Literal["tablebase", "onnx"]
 PROBABILITIES = "probabilities"
@@ -106,6 +106,22 @@ class ModelPredictor:
         """
         folder = self.folder / TABLEBASE_DIR
         self._tablebase = load_tablebase(folder, self.metadata.model_sha256, self.features, self.score)
+
+    def check_files(self) -> None:
+        """See whether what lies in the version's folder is still what answers here.
+
+        What answers is a copy of it as it was, so nothing that befalls the files changes an answer.
+
+        Raises
+        ------
+        ModelMissingError, ModelDamagedError
+            A file is absent, damaged, or another one.
+        """
+        found = load_metadata(self.folder)
+        if found.model_sha256 != self.metadata.model_sha256:
+            raise ModelDamagedError(f"{self.folder / MODEL_FILE} is another model than the one that answers.")
+        if self._tablebase is not None:
+            check_tablebase(self.folder / TABLEBASE_DIR, self.metadata.model_sha256)
 
     def answer(self, form_a: int, moves_a: Indices, form_b: int, moves_b: Indices | None = None) -> Answers:
         """Answer one request; forms and moves are rows of the tables.

@@ -4,12 +4,15 @@ The duel rules make the domain finite: every learnable (form, move) pair against
 about each matchup once; answering is then a look-up.
 """
 
+import hashlib
+import io
 import json
 import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +29,18 @@ TOLERANCE = 0.0005
 MANIFEST_FILE = "manifest.json"
 ARRAYS = ("win", "worst_win", "worst_reply", "damage", "uses")
 
+_REMEDY = "it must be compiled anew (`api-pokemon tablebase`)."
+_COPIED_BYTES = 1 << 20
+
+T = TypeVar("T")
+
 Score = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Tablebase:
-    """Memory-mapped answers; n is the number of pairs, of which there are about 3,400.
+    """Answers in memory, or mapped; n is the number of pairs, of which there are about 3,400.
 
     Attributes
     ----------
@@ -97,6 +105,8 @@ def compile_tablebase(
 def load_tablebase(folder: Path, model_sha256: str, features: FeatureTables, score: Score) -> Tablebase:
     """Open a tablebase; check its hashes, the model that it is of, and a sample of its answers.
 
+    What befalls its files afterwards changes nothing: see :func:`check_tablebase`.
+
     Raises
     ------
     ModelMissingError
@@ -104,26 +114,79 @@ def load_tablebase(folder: Path, model_sha256: str, features: FeatureTables, sco
     ModelDamagedError
         It is damaged, or another model's.
     """
-    if not (folder / MANIFEST_FILE).is_file():
-        raise ModelMissingError(f"{folder} holds no tablebase; make it with `api-pokemon tablebase`.")
-    remedy = "it must be compiled anew (`api-pokemon tablebase`)."
-    try:
-        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        sound = all(file_sha256(folder / f"{name}.npy") == manifest["sha256"][name] for name in ARRAYS)
-        own = manifest["model_sha256"] == model_sha256
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelDamagedError(f"The tablebase in {folder} cannot be read ({error}); {remedy}") from error
-    if not sound:
-        raise ModelDamagedError(f"The tablebase in {folder} is damaged; {remedy}")
-    if not own:
-        raise ModelDamagedError(f"The tablebase in {folder} is another model's; {remedy}")
-    tablebase = Tablebase(**{name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS})
+    tablebase = Tablebase(**_read_sound(folder, model_sha256, _own_array))
     if (
         tablebase.win.shape != (len(features.tables.pair_form),) * 2
         or _sample_error(tablebase, features, score) > TOLERANCE
     ):
-        raise ModelDamagedError(f"The tablebase in {folder} does not answer as its model does; {remedy}")
+        raise ModelDamagedError(f"The tablebase in {folder} does not answer as its model does; {_REMEDY}")
     return tablebase
+
+
+def check_tablebase(folder: Path, model_sha256: str) -> None:
+    """See whether the files of a tablebase are still as they were made.
+
+    Raises
+    ------
+    ModelMissingError
+        There is none.
+    ModelDamagedError
+        It is damaged, or another model's.
+    """
+    _read_sound(folder, model_sha256, _check_array)
+
+
+def _read_sound(folder: Path, model_sha256: str, read: Callable[[Path, str], T]) -> dict[str, T]:
+    """Read each array, given the hash that it should have."""
+    if not (folder / MANIFEST_FILE).is_file():
+        raise ModelMissingError(f"{folder} holds no tablebase; make it with `api-pokemon tablebase`.")
+    try:
+        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        own = manifest["model_sha256"] == model_sha256
+        found = {name: read(folder / f"{name}.npy", manifest["sha256"][name]) for name in ARRAYS}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelDamagedError(f"The tablebase in {folder} cannot be read ({error}); {_REMEDY}") from error
+    if not own:
+        raise ModelDamagedError(f"The tablebase in {folder} is another model's; {_REMEDY}")
+    return found
+
+
+def _own_array(path: Path, sha256: str) -> NDArray[Any]:
+    """The array of a file as it is now: were the file itself mapped, whoever wrote into it would change answers.
+
+    Mapped from a copy that has no name, whose memory the kernel may take back; held in memory where there can be none.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as copy:
+            _copy(path, copy, sha256)
+            np.lib.format.read_magic(copy)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(copy)
+            return np.memmap(copy, dtype, "r", copy.tell(), shape)
+    except OSError:  # the disk is full, or not for us to write
+        held = io.BytesIO()
+        _copy(path, held, sha256)
+        return np.asarray(np.load(held))
+
+
+def _copy(path: Path, target: IO[bytes], sha256: str) -> None:
+    with path.open("rb") as file:
+        shutil.copyfileobj(file, target, _COPIED_BYTES)
+    target.seek(0)
+    hashed = hashlib.sha256()
+    while block := target.read(_COPIED_BYTES):  # of the copy, which is what answers
+        hashed.update(block)
+    target.seek(0)
+    if hashed.hexdigest() != sha256:
+        raise _damaged(path)
+
+
+def _check_array(path: Path, sha256: str) -> None:
+    if file_sha256(path) != sha256:
+        raise _damaged(path)
+
+
+def _damaged(path: Path) -> ModelDamagedError:
+    return ModelDamagedError(f"The tablebase in {path.parent} is damaged; {_REMEDY}")
 
 
 def every_attack(features: FeatureTables) -> AttackRows:

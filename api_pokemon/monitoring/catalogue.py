@@ -101,6 +101,12 @@ MODEL_WIN_PROBABILITY = MetricSpec(
 MODEL_ENGINE = MetricSpec(
     "model_engine", "gauge", "1 for the engine that answers for a model version.", ("model_version", "engine")
 )
+MODEL_FILES_SOUND = MetricSpec(
+    "model_files_sound",
+    "gauge",
+    "1 while the files of a model version are as they were when it was loaded, as last looked at.",
+    ("model_version",),
+)
 SYSTEM_CPU_USAGE = MetricSpec(
     "system_cpu_usage_percent", "gauge", "CPU in use, in percent of what may be used, over the last interval."
 )
@@ -207,6 +213,7 @@ WATCHED = (
     MODEL_CONFIDENCE,
     MODEL_WIN_PROBABILITY,
     MODEL_ENGINE,
+    MODEL_FILES_SOUND,
     SYSTEM_CPU_USAGE,
     SYSTEM_MEMORY_USAGE,
     SYSTEM_MEMORY_AVAILABLE,

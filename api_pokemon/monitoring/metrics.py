@@ -66,7 +66,7 @@ class HttpMetrics:
 
 
 class ModelMetrics:
-    """Predictions by model version: how many, how fast, how likely, how sure, by which engine.
+    """Predictions by model version: how many, how fast, how likely, how sure, by which engine, of which files.
 
     Parameters
     ----------
@@ -90,6 +90,7 @@ class ModelMetrics:
         self._clock = clock
         self._engines = tuple(engines)
         self._answering: dict[str, str] = {}
+        self._files_are_sound: dict[str, bool] = {}
         self._series = {model_version: VersionSeries() for model_version in model_versions}
         registry.register(self)
 
@@ -118,18 +119,24 @@ class ModelMetrics:
         self._version(model_version)
         self._answering[model_version] = engine
 
+    def files(self, model_version: str, are_sound: bool) -> None:
+        """Tell whether the files of a version are as they were when it was loaded."""
+        self._files_are_sound[model_version] = are_sound
+
     def describe(self) -> Iterable[Metric]:
-        return (*ModelFamilies.empty(), catalogue.MODEL_ENGINE.gauges())
+        return (*ModelFamilies.empty(), catalogue.MODEL_ENGINE.gauges(), catalogue.MODEL_FILES_SOUND.gauges())
 
     def collect(self) -> Iterable[Metric]:
         families = ModelFamilies.empty()
-        engines = catalogue.MODEL_ENGINE.gauges()
+        engines, files = catalogue.MODEL_ENGINE.gauges(), catalogue.MODEL_FILES_SOUND.gauges()
         now = self._clock()
         for model_version, series in list(self._series.items()):
             series.write(families, model_version, now)
             for engine in self._engines:
                 engines.add_metric([model_version, engine], self._answering.get(model_version) == engine)
-        return (*families, engines)
+        for model_version, are_sound in self._files_are_sound.copy().items():
+            files.add_metric([model_version], are_sound)
+        return (*families, engines, files)
 
     def _version(self, model_version: str) -> VersionSeries:
         return self._series.get(model_version) or self._series.setdefault(model_version, VersionSeries())

@@ -19,6 +19,7 @@ PROMISED = {
     "model_confidence": ("summary", {"model_version"}),
     "model_win_probability": ("histogram", {"model_version"}),
     "model_engine": ("gauge", {"model_version", "engine"}),
+    "model_files_sound": ("gauge", {"model_version"}),
     "system_cpu_usage_percent": ("gauge", set()),
     "system_memory_usage_bytes": ("gauge", set()),
     "system_memory_available_bytes": ("gauge", set()),
@@ -83,6 +84,7 @@ async def test_a_watched_application_exposes_the_catalogue_and_nothing_else(regi
     async def predict(request: Request) -> None:
         await watching.record(Prediction(new_id(), "v1", probability=0.7, duration_seconds=0.001), request.scope)
 
+    watching.model.files("v1", are_sound=True)
     watching.system._sample = SystemSample(12.5, 1024.0, 2048.0)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
         await client.post("/predict")

@@ -61,6 +61,18 @@ def test_what_is_no_probability_is_refused_and_spoils_nothing(registry: Collecto
     assert registry.get_sample_value("model_confidence_sum", {"model_version": "v1"}) == 0
 
 
+def test_files_are_told_of_once_somebody_looks_after_them(registry: CollectorRegistry) -> None:
+    def sound() -> float | None:
+        return registry.get_sample_value("model_files_sound", {"model_version": "v1"})
+
+    metrics = ModelMetrics(registry, ["v1"])
+    assert sound() is None
+    metrics.files("v1", are_sound=True)
+    assert sound() == 1
+    metrics.files("v1", are_sound=False)
+    assert sound() == 0
+
+
 def test_one_engine_answers_for_each_version(registry: CollectorRegistry) -> None:
     def engines(version: str) -> list[float | None]:
         return [
