@@ -82,6 +82,10 @@ bench: $(DEV) simulator ## Measure what benchmarks/README.md states
 demo-drift: $(DEV) ## Show drift noticed, alerted, delivered and over, on the native stack
 	$(BIN)/python -m benchmarks.drift_demo
 
+.PHONY: chaos
+chaos: $(DEV) ## Kill, stop, fill, cut and set wrong all there is for ten minutes, and count what was lost; `make chaos OPTIONS="--seed 2"`
+	$(BIN)/python -m benchmarks.chaos $(OPTIONS)
+
 .PHONY: dashboards
 dashboards: $(DEV) ## Write the JSON of Grafana's dashboards from their source
 	$(BIN)/python -m dashboards

@@ -117,10 +117,10 @@ class Load:
         stays_open, answers = True, 0
         while stays_open and not self._stopping and not reader.at_eof():
             duels = BATCH if random.random() < BATCH_SHARE else 1
-            writer.write(_request([_duel(random) for _ in range(duels)]))
+            writer.write(request([duel(random) for _ in range(duels)]))
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    answer = await _read_answer(reader)
+                    answer = await read_answer(reader)
             except (OSError, EOFError) as error:
                 if isinstance(error, TimeoutError):
                     raise
@@ -143,12 +143,12 @@ class Load:
             self.acknowledged.append(item["prediction"]["prediction_id"])
 
 
-def _duel(random: Random) -> dict[str, object]:
+def duel(random: Random) -> dict[str, object]:
     a, b = random.choices(FORMS, k=2)
     return {"pokemon_a_id": a, "pokemon_b_id": b, "available_moves": random.sample(MOVES, 3)}
 
 
-def _request(duels: list[dict[str, object]]) -> bytes:
+def request(duels: list[dict[str, object]]) -> bytes:
     path, asked = (
         ("/predict/best-move", duels[0]) if len(duels) == 1 else ("/predict/best-move/batch", {"duels": duels})
     )
@@ -159,7 +159,7 @@ def _request(duels: list[dict[str, object]]) -> bytes:
     return head.encode() + body
 
 
-async def _read_answer(reader: asyncio.StreamReader) -> Answer:
+async def read_answer(reader: asyncio.StreamReader) -> Answer:
     """Read one answer; EOFError or OSError where the connection ends before."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
     fields = dict(line.split(": ", 1) for line in head[1:] if line)
