@@ -62,6 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._in_head = False
+        self._came_bytes = 0
         self._first_bytes = 0
         """Of what came together with the beginning of the head; what was before it may be among them."""
         self._later_bytes = 0
@@ -75,15 +76,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        if self._in_head:
-            self._later_bytes += len(data)
-            if self._later_bytes > self.limits.head_bytes:
-                self._refuse_head()
-                return
-        else:
-            self._first_bytes = len(data)
+        self._came_bytes = len(data)
+        self._later_bytes += self._came_bytes
         try:
             self.parser.feed_data(data)
+            if self._in_head and self._later_bytes > self.limits.head_bytes:  # the end of one may begin a long pipeline
+                self._refuse_head()
         except httptools.HttpParserUpgrade:  # to nothing that there is here: the request is answered as it stands
             pass
         except httptools.HttpParserError as error:
@@ -95,7 +93,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        self._later_bytes = 0
+        self._first_bytes, self._later_bytes = self._came_bytes, 0
         self._waits_since = None
 
     def on_headers_complete(self) -> None:

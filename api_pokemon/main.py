@@ -31,17 +31,20 @@ from api_pokemon.monitoring import (
     Watch,
 )
 from api_pokemon.monitoring.recording import Recording
+from api_pokemon.monitoring.refusals import RefusalMetrics
 from api_pokemon.routes.answers import Answers
 from api_pokemon.routes.application import NO_TELEMETRY
 from api_pokemon.routes.asgi import HeadAsGet, OwnPort, StoppedAsProblem
 from api_pokemon.routes.best_moves import BestMoves
 from api_pokemon.routes.dex_route import dex_routes
 from api_pokemon.routes.documentation import DESCRIPTION, SUMMARY, TAGS, DocumentedApi, operation_id
+from api_pokemon.routes.door import GuardedDoor, put_door
 from api_pokemon.routes.drift_lookups import DriftLookups, Periods
 from api_pokemon.routes.drift_route import drift_routes
 from api_pokemon.routes.faults_route import faults_routes
 from api_pokemon.routes.health_route import Health, health_routes, metrics_routes
 from api_pokemon.routes.keys import HEADER, KeyGuard, Role
+from api_pokemon.routes.lanes import Lane, Lanes
 from api_pokemon.routes.lookups import Lookups
 from api_pokemon.routes.model_route import model_routes
 from api_pokemon.routes.pages import page_routes
@@ -55,6 +58,12 @@ from api_pokemon.tablebase_upkeep import TablebaseUpkeep
 
 _FOLLOWING_CLI = "from api_pokemon import cli, lifeline; lifeline.follow_parent(); cli.main()"
 """The command line, for a child that must not outlive this process even if it is killed."""
+
+_MOST_BATCHES = 8
+"""In work at once. Each takes a turn of the event loop for every duel, so single predictions wait for so many duels."""
+
+_MOST_OTHERS = 64
+"""In work at once of each kind of request that predicts nothing."""
 
 _PROBE = Duel(pokemon_a_id=1, pokemon_b_id=25, available_moves=["Tackle"])
 
@@ -127,6 +136,7 @@ def create_app(
     app.add_middleware(HttpMiddleware, metrics=watch.http, routes=app.routes)
     if settings.metrics_port:
         app.add_middleware(OwnPort, port=settings.metrics_port, inner=_alone(metrics))
+    put_door(app, GuardedDoor(_lanes(settings), RefusalMetrics(watch.http, app.routes), app.routes))
     return app
 
 
@@ -146,6 +156,21 @@ def _alone(router: APIRouter) -> FastAPI:
     app.router.routes.extend(router.routes)
     install_problems(app)
     return app
+
+
+def _lanes(settings: Settings) -> Lanes:
+    """Neither what watches the service nor what waits for the log stands in line with predictions."""
+    watching = Lane(_MOST_OTHERS)
+    return Lanes(
+        {
+            "/predict": Lane(settings.max_in_work),
+            "/predict/best-move/batch": Lane(_MOST_BATCHES),
+            "/predictions": Lane(_MOST_OTHERS),
+            "/drift": Lane(_MOST_OTHERS),
+            **dict.fromkeys(("/health", "/metrics", "/faults"), watching),
+        },
+        rest=Lane(_MOST_OTHERS),
+    )
 
 
 class _Parts(NamedTuple):

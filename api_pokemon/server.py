@@ -6,14 +6,17 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
-from api_pokemon.connections import BoundedProtocol, look_at_all
+from api_pokemon.admission import AdmittingProtocol
+from api_pokemon.connections import look_at_all
 from api_pokemon.errors import ModelError, StartError
 from api_pokemon.garbage import spare_what_stays
 from api_pokemon.lifeline import follow_parent
+from api_pokemon.routes.door import door_of
 from api_pokemon.settings import Settings
 from api_pokemon.startup import (
     EXIT_CANNOT_START,
@@ -45,7 +48,7 @@ _KEEP_ALIVE_SECONDS = 65
 
 
 def run(
-    create_app: Callable[[Settings], ASGIApp],
+    create_app: Callable[[Settings], Starlette],
     port: str,
     *,
     beside: str | None = None,
@@ -58,7 +61,7 @@ def run(
     Parameters
     ----------
     create_app
-        Makes the application from the settings.
+        Makes the application from the settings, with a door or without.
     port
         Name of the setting that holds its port.
     beside
@@ -88,12 +91,12 @@ def run(
 class _Server(uvicorn.Server):
     """Uvicorn as this service wants it: no access log, one line when it answers."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket, ready_fd: int | None) -> None:
+    def __init__(self, app: Starlette, listener: socket.socket, ready_fd: int | None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http=BoundedProtocol,
+                http=partial(AdmittingProtocol, door_of(app)),  # type: ignore[arg-type]  # makes one for each connection
                 ws="none",
                 lifespan="on",
                 log_config=None,

@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     metrics_protected: bool = Field(
         False, description="Show metrics, the worker's too, only to keys of the role metrics or admin."
     )
+    max_in_work: int = Field(
+        32, ge=1, le=4096, description="Predictions in work at once; those that come beyond are answered with 503."
+    )
     anonymous_predict: bool = Field(
         False, description="Allow predictions without a key when listening on another address than loopback."
     )

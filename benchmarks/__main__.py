@@ -25,6 +25,7 @@ def commands(data_dir: str) -> tuple[tuple[str, ...], ...]:
         ("-m", "benchmarks.recording", "--service"),
         ("-m", "benchmarks.recording", "--service", "--worker"),
         ("-m", "benchmarks.recording"),
+        ("-m", "benchmarks.overload", "--seconds", "60"),
         ("-m", "benchmarks.logging_rate"),
         ("-m", "benchmarks.drift_check"),
         ("-m", "benchmarks.memory"),

@@ -171,6 +171,15 @@ class TestSize:
             writer.write(GET[10:] + b"\r\n")
             assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200 ")
 
+    async def test_a_long_pipeline_is_no_long_head(self, server: Server) -> None:
+        async with connected(server) as (reader, writer):
+            writer.write(GET[:10])
+            await writer.drain()
+            await asyncio.sleep(LOOK_SECONDS)
+            writer.write(GET[10:] + b"\r\n" + (GET + b"\r\n") * 1000)
+            for _ in range(1001):
+                assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200 ")
+
 
 class TestNumber:
     async def test_beyond_the_bound_who_comes_is_told_and_others_are_served_on(self, server: Server) -> None:

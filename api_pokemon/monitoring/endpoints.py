@@ -1,6 +1,6 @@
 """Which route answered a request, by its template: the label that keeps ids out of metric names."""
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi.routing import RouteContext, iter_route_contexts
@@ -37,11 +37,11 @@ class EndpointNames:
         self._contexts: list[RouteContext] = []
         self._names: dict[int, str | None] = {}
 
-    def name(self, scope: MutableMapping[str, Any]) -> str:
+    def name(self, scope: Mapping[str, Any]) -> str:
         """Return the template of the route that answered, after the application has seen the scope."""
         return self.fixed_name(scope) or _search(self._routes, _path(scope)) or UNMATCHED
 
-    def fixed_name(self, scope: MutableMapping[str, Any]) -> str | None:
+    def fixed_name(self, scope: Mapping[str, Any]) -> str | None:
         """Return the name if every request that has this route in its scope has this name, and None otherwise."""
         route = scope.get("route")
         if route is None or "app_root_path" in scope:  # a mount leaves the latter behind
@@ -80,7 +80,7 @@ def _statuses(context: RouteContext) -> list[int]:
     return sorted({getattr(context, "status_code", None) or 200, 500} | documented | checked)
 
 
-def _path(scope: MutableMapping[str, Any]) -> str:
+def _path(scope: Mapping[str, Any]) -> str:
     """Return the path as the outermost router saw it, before mounts took their part."""
     path: str = scope["path"]
     root: str = scope.get("app_root_path", scope.get("root_path", ""))

@@ -20,6 +20,11 @@ _METHODS = {
 }
 
 
+def method_label(method: str) -> str:
+    """The method as metrics name it: one that HTTP does not have is ``OTHER``."""
+    return _METHODS.get(method, "OTHER")
+
+
 def note_prediction(scope: MutableMapping[str, Any], prediction_id: str) -> None:
     """Let the latency of this request point to the prediction it made."""
     scope.setdefault("state", {})["exemplar"] = {"prediction_id": prediction_id}
@@ -118,7 +123,7 @@ class HttpMiddleware:
         series.count(status, seconds, now, state.get("exemplar"), error_type)
 
     def _find(self, scope: Scope) -> EndpointSeries:
-        method = _METHODS.get(scope["method"], "OTHER")
+        method = method_label(scope["method"])
         series = self._metrics.endpoint(method, self._endpoints.name(scope))
         if method == scope["method"] and self._endpoints.fixed_name(scope):
             route = scope["route"]

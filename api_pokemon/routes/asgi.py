@@ -23,7 +23,7 @@ _POLICY = b"content-security-policy"
 NO_CONTENT_POLICY = (_POLICY, b"default-src 'none'; frame-ancestors 'none'")
 """On every answer that has no Content-Security-Policy of its own."""
 
-_REQUEST_ID = b"x-request-id"
+REQUEST_ID = b"x-request-id"
 _WELL_FORMED = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -41,12 +41,12 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _given_id(scope["headers"]) or new_id()
+        request_id = request_id_of(scope["headers"])
         current_request.set(request_id)
 
         async def send_enveloped(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message["headers"], *SECURITY_HEADERS, (_REQUEST_ID, request_id.encode())]
+                headers = [*message["headers"], *SECURITY_HEADERS, (REQUEST_ID, request_id.encode())]
                 if not any(name == _POLICY for name, _ in headers):
                     headers.append(NO_CONTENT_POLICY)
                 message["headers"] = headers
@@ -55,11 +55,12 @@ class Envelope:
         await self._app(scope, receive, send_enveloped)
 
 
-def _given_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The caller's, where it is well-formed, and else a new one."""
     for name, value in headers:
-        if name == _REQUEST_ID:
-            return value.decode() if _WELL_FORMED.fullmatch(value) else None
-    return None
+        if name == REQUEST_ID:
+            return value.decode() if _WELL_FORMED.fullmatch(value) else new_id()
+    return new_id()
 
 
 class OwnPort:

@@ -11,7 +11,7 @@ from api_pokemon.dex import Dex
 from api_pokemon.routes.dex_answers import DexAnswers
 from api_pokemon.routes.documentation import operation_id, problems
 from api_pokemon.routes.languages import LANGUAGES, CallerLanguage
-from api_pokemon.routes.problems import Kind
+from api_pokemon.routes.problems import AT_THE_DOOR, Kind
 from api_pokemon.routes.schemas import (
     LARGEST_ID,
     NO_CONTROL_CHARACTERS,
@@ -64,31 +64,33 @@ def dex_routes(dex: Dex) -> APIRouter:
     router = APIRouter(generate_unique_id_function=operation_id, tags=["game"], dependencies=[Depends(_lasting)])
     answers = {language: DexAnswers(dex, language) for language in LANGUAGES}
 
-    @router.get("/pokemon", summary="All Pokémon", responses=problems(Kind.INVALID))
+    @router.get("/pokemon", summary="All Pokémon", responses=problems(*AT_THE_DOOR, Kind.INVALID))
     async def list_pokemon(
         language: CallerLanguage, search: Search = "", limit: Limit = 50, offset: Offset = 0
     ) -> Page[PokemonSummary]:
         """Lists the 188 Pokémon, ascending by id, or those with a name that contains `search`."""
         return _page(dex.search_forms(search), limit, offset, answers[language].pokemon_summary)
 
-    @router.get("/pokemon/{pokemon_id}", summary="One Pokémon", responses=problems(Kind.UNKNOWN_ID, Kind.INVALID))
+    @router.get(
+        "/pokemon/{pokemon_id}", summary="One Pokémon", responses=problems(*AT_THE_DOOR, Kind.UNKNOWN_ID, Kind.INVALID)
+    )
     async def get_pokemon(language: CallerLanguage, pokemon_id: PathId) -> Pokemon:
         """Tells a Pokémon's types and stats, every move that it can learn, and what it is weak and strong against."""
         return answers[language].pokemon(dex.form(pokemon_id))
 
-    @router.get("/moves", summary="All moves", responses=problems(Kind.INVALID))
+    @router.get("/moves", summary="All moves", responses=problems(*AT_THE_DOOR, Kind.INVALID))
     async def list_moves(
         language: CallerLanguage, search: Search = "", limit: Limit = 50, offset: Offset = 0
     ) -> Page[MoveSummary]:
         """Lists the moves, ascending by id, or those with a name that contains `search`."""
         return _page(dex.search_moves(search), limit, offset, answers[language].move_summary)
 
-    @router.get("/moves/{move_id}", summary="One move", responses=problems(Kind.UNKNOWN_ID, Kind.INVALID))
+    @router.get("/moves/{move_id}", summary="One move", responses=problems(*AT_THE_DOOR, Kind.UNKNOWN_ID, Kind.INVALID))
     async def get_move(language: CallerLanguage, move_id: PathId) -> Move:
         """Tells what a move is, and which Pokémon can learn it."""
         return answers[language].move(dex.move(move_id))
 
-    @router.get("/types", summary="The type chart")
+    @router.get("/types", summary="The type chart", responses=problems(*AT_THE_DOOR))
     async def get_types(language: CallerLanguage) -> TypeChart:
         """Tells what each of the 18 types does to each other one."""
         return answers[language].type_chart()

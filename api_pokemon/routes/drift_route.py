@@ -11,7 +11,7 @@ from api_pokemon.routes.drift_lookups import DriftLookups
 from api_pokemon.routes.drift_schemas import DriftHistory, DriftStatus, QueuedReport, Report, ReportList
 from api_pokemon.routes.echo import shorten
 from api_pokemon.routes.keys import KeyGuard
-from api_pokemon.routes.problems import Kind, ProblemError
+from api_pokemon.routes.problems import AT_THE_DOOR, Kind, ProblemError
 from api_pokemon.routes.schemas import NO_CONTROL_CHARACTERS
 
 MOST_CHECKS = 500
@@ -52,7 +52,7 @@ def drift_routes(lookups: DriftLookups, admin: KeyGuard) -> APIRouter:
         Who may see it: what it shows is made of the requests of all callers.
     """
     router = APIRouter(generate_unique_id_function=operation_id, tags=["drift"], dependencies=[Depends(admin)])
-    keys = (Kind.KEY_NEEDED, Kind.KEY_NOT_ENOUGH)
+    keys = (*AT_THE_DOOR, Kind.KEY_NEEDED, Kind.KEY_NOT_ENOUGH)
 
     @router.get("/drift/status", summary="Is there drift?", responses=problems(*keys, Kind.LOG_UNAVAILABLE))
     async def get_drift_status() -> DriftStatus:

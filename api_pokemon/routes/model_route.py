@@ -8,7 +8,8 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from api_pokemon.model import Engine, ModelMetadata
-from api_pokemon.routes.documentation import operation_id
+from api_pokemon.routes.documentation import operation_id, problems
+from api_pokemon.routes.problems import AT_THE_DOOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ def model_routes(metadata: ModelMetadata, engine: Callable[[], Engine]) -> APIRo
     router = APIRouter(generate_unique_id_function=operation_id, tags=["predictions"])
     facts = {field.name: getattr(metadata, field.name) for field in fields(metadata)}
 
-    @router.get("/predict/model-info", summary="The model that answers")
+    @router.get("/predict/model-info", summary="The model that answers", responses=problems(*AT_THE_DOOR))
     async def get_model_info() -> ModelInfo:
         """Tells how the model was made, its duel rules, and its errors beside the noise floor of their measurement."""
         return ModelInfo(**facts, engine=engine())

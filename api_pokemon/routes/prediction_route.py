@@ -12,13 +12,13 @@ from api_pokemon.routes.documentation import operation_id, problems
 from api_pokemon.routes.json_route import JsonRoute
 from api_pokemon.routes.keys import KeyGuard
 from api_pokemon.routes.languages import CallerLanguage
-from api_pokemon.routes.problems import CALLERS_FAULT, Kind, from_error
+from api_pokemon.routes.problems import AT_THE_DOOR, CALLERS_FAULT, Kind, from_error
 from api_pokemon.routes.schemas import BatchItem, BestMove, BestMoveBatch, Duel, DuelBatch
 
 Record = Callable[[Prediction, MutableMapping[str, Any]], Awaitable[None]]
 """Keeps a prediction and counts it, or raises `NotRecordedError`; also takes the ASGI scope of the request."""
 
-_BODY = (Kind.KEY_NEEDED, Kind.TOO_LARGE, Kind.NOT_JSON, Kind.MALFORMED, Kind.INVALID)
+_BODY = (*AT_THE_DOOR, Kind.TOO_SLOW, Kind.KEY_NEEDED, Kind.TOO_LARGE, Kind.NOT_JSON, Kind.MALFORMED, Kind.INVALID)
 _DUEL = (Kind.UNKNOWN_ID, Kind.UNKNOWN_NAME, Kind.NO_DAMAGING_MOVE)
 
 

@@ -18,7 +18,7 @@ from api_pokemon.routes.keys import KeyGuard
 from api_pokemon.routes.languages import CallerLanguage
 from api_pokemon.routes.logged_answers import LoggedAnswers, write_outcome
 from api_pokemon.routes.lookups import Lookups, Wanted, outcome_of
-from api_pokemon.routes.problems import Kind, ProblemError
+from api_pokemon.routes.problems import AT_THE_DOOR, Kind, ProblemError
 from api_pokemon.routes.schemas import (
     NO_CONTROL_CHARACTERS,
     LoggedPage,
@@ -91,6 +91,7 @@ def predictions_routes(lookups: Lookups, dex: Dex, predict: KeyGuard, admin: Key
         summary="What was predicted",
         dependencies=[Depends(admin)],
         responses=problems(
+            *AT_THE_DOOR,
             *(Kind.KEY_NEEDED, Kind.KEY_NOT_ENOUGH, Kind.UNKNOWN_ID, Kind.UNKNOWN_NAME, Kind.INVALID),
             Kind.LOG_UNAVAILABLE,
         ),
@@ -126,7 +127,7 @@ def predictions_routes(lookups: Lookups, dex: Dex, predict: KeyGuard, admin: Key
         response_model=LoggedPrediction,
         responses={
             202: {"model": PendingPrediction, "description": "It is recorded, and not in the log yet: ask again."},
-            **problems(Kind.KEY_NEEDED, Kind.UNKNOWN_PREDICTION, Kind.INVALID, Kind.LOG_UNAVAILABLE),
+            **problems(*AT_THE_DOOR, Kind.KEY_NEEDED, Kind.UNKNOWN_PREDICTION, Kind.INVALID, Kind.LOG_UNAVAILABLE),
         },
     )
     async def get_prediction(language: CallerLanguage, prediction_id: PredictionId) -> LoggedPrediction | Response:
@@ -143,6 +144,8 @@ def predictions_routes(lookups: Lookups, dex: Dex, predict: KeyGuard, admin: Key
         summary="How a predicted duel really ended",
         dependencies=[Depends(predict)],
         responses=problems(
+            *AT_THE_DOOR,
+            Kind.TOO_SLOW,
             *(Kind.KEY_NEEDED, Kind.UNKNOWN_PREDICTION, Kind.OUTCOME_CONTRADICTS, Kind.TOO_LARGE, Kind.NOT_JSON),
             *(Kind.MALFORMED, Kind.INVALID, Kind.NOT_RECORDED, Kind.LOG_UNAVAILABLE),
         ),

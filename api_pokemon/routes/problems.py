@@ -63,6 +63,12 @@ class Kind(Enum):
         "The other outcome is on record",
         "GET /predictions/{prediction_id} tells it; it stays.",
     )
+    TOO_SLOW = (
+        "too-slow",
+        408,
+        "The body did not arrive in time",
+        "Send the request again, all of its body at once.",
+    )
     TOO_LARGE = ("too-large", 413, "The body is too large", "Send fewer duels or moves at once.")
     NOT_JSON = (
         "not-json",
@@ -103,6 +109,13 @@ class Kind(Enum):
         "Try again; predictions go on meanwhile, and none is lost.",
     )
 
+    OVERLOADED = (
+        "overloaded",
+        503,
+        "The service is busy",
+        "Try again after as many seconds as Retry-After says; nothing was done.",
+    )
+
     def __init__(self, slug: str, status: int, title: str, remedy: str) -> None:
         self.slug = slug
         self.status = status
@@ -113,6 +126,10 @@ class Kind(Enum):
     def uri(self) -> str:
         """The problem's type: a place on the page that explains them all."""
         return f"/problems#{self.slug}"
+
+
+AT_THE_DOOR = (Kind.OVERLOADED,)
+"""What befalls a request before a route sees it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +215,11 @@ def _list_of(kind: str) -> str:
     return "/pokemon" if kind == "Pokémon" else "/moves"
 
 
+def problem_body(error: ProblemError, path: str) -> bytes:
+    """The body of the answer to a request for that path, which is shown as it may be shown."""
+    return _PROBLEM.dump_json(error.problem(shorten(path)), exclude_defaults=True)
+
+
 def bare_problem(status: HTTPStatus, detail: str) -> bytes:
     """The body of an answer that comes from below the application, and says no more than its status (RFC 9457, 4.2.1).
 
@@ -235,7 +257,7 @@ def _answering(translate: Callable[[Request, Any], ProblemError]) -> Callable[[R
         if raised.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             note_error(request.scope, raised.kind.slug)
         return Response(
-            _PROBLEM.dump_json(raised.problem(_path(request)), exclude_defaults=True),
+            problem_body(raised, request.scope["path"]),
             status_code=raised.kind.status,
             headers={"Content-Language": "en", **raised.headers},
             media_type=MEDIA_TYPE,

@@ -1,0 +1,120 @@
+"""HTTP with a door in front of the application, at which a request asks once its body is there."""
+
+from typing import Any, ClassVar
+
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from api_pokemon.connections import BoundedProtocol
+from api_pokemon.routes.door import Admission, Door, Refusal
+
+
+class AdmittingProtocol(BoundedProtocol):
+    """Asks a door about each request once its body is there, and hands what is admitted to the application.
+
+    So a client that sends slowly holds a connection and nothing else, and a refusal costs neither task nor middleware.
+    A body of more than 64 KiB is not waited for: whoever reads it must know when it is too much.
+
+    Parameters
+    ----------
+    door
+        Decides.
+    options
+        Those of the protocol of uvicorn.
+    """
+
+    body_seconds: ClassVar[float] = 10.0
+    """From the headers of a request to the end of its body; beyond it, 408."""
+
+    def __init__(self, door: Door, **options: Any) -> None:
+        super().__init__(**options)
+        self._door = door
+        self._unready: tuple[RequestResponseCycle, ASGI3Application] | None = None
+        self._unready_since: float | None = None
+        self._admission: Admission | None = None
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        if self._unready and len(self.cycle.body) > HIGH_WATER_LIMIT:
+            self._begin(*self._unready)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self._unready:
+            self._begin(*self._unready)
+
+    def on_response_complete(self) -> None:
+        if self._admission:
+            self._admission.leave()
+            self._admission = None
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._unready:
+            cycle, _ = self._unready
+            self._door.gone(cycle.scope, self._waited_seconds())
+            self._unready = None
+        super().connection_lost(exc)
+
+    def look(self, now_seconds: float) -> None:
+        """Also give a request up whose body does not come."""
+        super().look(now_seconds)
+        if not self._unready:
+            return
+        cycle, _ = self._unready
+        if self._unready_since is None:
+            self._unready_since = now_seconds
+        elif self._waited_seconds() > self.body_seconds:
+            refusal = self._door.too_slow(cycle.scope, self._waited_seconds())
+            self._unready = None
+            self._turn_away(cycle, refusal)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Called by uvicorn once a request's headers are there, and those before it on the connection are answered."""
+        if not cycle.more_body or _declares_too_much(cycle):
+            self._begin(cycle, app)
+            return
+        self._unready, self._unready_since = (cycle, app), None
+        if cycle.waiting_for_100_continue:
+            cycle.waiting_for_100_continue = False
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._unready = None
+        verdict = self._door.admit(cycle.scope)
+        if isinstance(verdict, Refusal):
+            self._turn_away(cycle, verdict)
+            return
+        if verdict.headers:
+            cycle.default_headers = [*cycle.default_headers, *verdict.headers]
+        self._admission = verdict
+        task = self.loop.create_task(cycle.run_asgi(app))
+        task.add_done_callback(verdict.leave)
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def _turn_away(self, cycle: RequestResponseCycle, refusal: Refusal) -> None:
+        headers = self.server_state.default_headers
+        closes = cycle.more_body or not cycle.keep_alive or any(name == b"connection" for name, _ in headers)
+        lines = [b"%b: %b\r\n" % header for header in headers if header[0] != b"connection"]
+        body = b"" if cycle.scope["method"] == "HEAD" else refusal.body
+        end = b"connection: close\r\n\r\n" if closes else b"\r\n"
+        self.transport.write(b"".join((refusal.head, *lines, end, body)))
+        cycle.response_started = cycle.response_complete = True
+        if closes:
+            self.transport.close()
+        if self.pipeline:
+            self.loop.call_soon(self.on_response_complete)  # or a long pipeline would be a deep recursion
+        else:
+            self.on_response_complete()
+
+    def _waited_seconds(self) -> float:
+        return 0.0 if self._unready_since is None else self.loop.time() - self._unready_since
+
+
+def _declares_too_much(cycle: RequestResponseCycle) -> bool:
+    for name, value in cycle.scope["headers"]:
+        if name == b"content-length":
+            return len(value) > 6 or not value.isdigit() or int(value) > HIGH_WATER_LIMIT
+    return False

@@ -1,0 +1,165 @@
+"""Who is let in: decided, and refused, before anything else is done for a request."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any, NamedTuple, Protocol
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from api_pokemon.monitoring.middleware import CLIENT_CLOSED_REQUEST
+from api_pokemon.monitoring.refusals import RefusalMetrics
+from api_pokemon.routes.asgi import NO_CONTENT_POLICY, REQUEST_ID, SECURITY_HEADERS, request_id_of
+from api_pokemon.routes.lanes import Lane, Lanes
+from api_pokemon.routes.problems import MEDIA_TYPE, Kind, ProblemError, problem_body
+
+Header = tuple[bytes, bytes]
+Scope = Mapping[str, Any]
+"""What ASGI tells of a request."""
+
+RETRY_SECONDS = 1
+"""What overload asks of callers. A client that obeys spreads its next try; the service itself recovers at once."""
+
+
+class Admission:
+    """A request may be worked on, and has its place in a lane until it leaves.
+
+    Parameters
+    ----------
+    lane
+        Which it enters.
+    headers
+        Its answer gets them.
+    """
+
+    __slots__ = ("_lane", "headers")
+
+    def __init__(self, lane: Lane, headers: Sequence[Header] = ()) -> None:
+        lane.enter()
+        self._lane: Lane | None = lane
+        self.headers = headers
+
+    def leave(self, _: object = None) -> None:
+        """Give the place back, once: when the answer is sent, or when the task is done without one."""
+        if self._lane:
+            self._lane.leave()
+            self._lane = None
+
+
+class Refusal(NamedTuple):
+    """A whole answer, ready to be sent, without the headers that the server adds."""
+
+    head: bytes
+    body: bytes
+
+
+class Door(Protocol):
+    """Stands between a server and its application."""
+
+    def admit(self, scope: Scope) -> Admission | Refusal:
+        """Decide about a request whose body is there."""
+        ...
+
+    def too_slow(self, scope: Scope, seconds: float) -> Refusal:
+        """Refuse a request whose body has not arrived after so long."""
+        ...
+
+    def gone(self, scope: Scope, seconds: float) -> None:
+        """Note that the client went away before its body was there."""
+        ...
+
+
+def put_door(app: Starlette, door: Door) -> None:
+    """Put a door between an application and the server that will run it."""
+    app.state.door = door
+
+
+def door_of(app: Starlette) -> Door:
+    """The door of an application; an open one where none was put there."""
+    door: Door = getattr(app.state, "door", None) or OpenDoor()
+    return door
+
+
+class OpenDoor:
+    """Lets everyone in, and counts nobody: for a process that nobody but its operators asks."""
+
+    def __init__(self) -> None:
+        self._lane = Lane(1 << 30)
+
+    def admit(self, scope: Scope) -> Admission:
+        return Admission(self._lane)
+
+    def too_slow(self, scope: Scope, seconds: float) -> Refusal:
+        return _written(_too_slow(seconds), scope["path"])
+
+    def gone(self, scope: Scope, seconds: float) -> None:
+        """Nobody counts."""
+
+
+class GuardedDoor:
+    """Lets in as many as can be worked on, and answers the others in a tenth of the time that an answer takes.
+
+    Parameters
+    ----------
+    lanes
+        How many may be in work.
+    metrics
+        Counts those who are refused.
+    routes
+        Of the application; the refusals of those paths that are always the same are written once.
+    """
+
+    def __init__(self, lanes: Lanes, metrics: RefusalMetrics, routes: Iterable[BaseRoute] = ()) -> None:
+        self._lanes = lanes
+        self._metrics = metrics
+        self._fixed = frozenset(path for route in routes if "{" not in (path := getattr(route, "path", "{")))
+        self._overloaded: dict[str, Refusal] = {}
+
+    def admit(self, scope: Scope) -> Admission | Refusal:
+        lane = self._lanes.of(scope["path"])
+        return self._overload(scope) if lane.is_full else Admission(lane)
+
+    def too_slow(self, scope: Scope, seconds: float) -> Refusal:
+        self._metrics.count(scope, Kind.TOO_SLOW.status, seconds)
+        return _named(_written(_too_slow(seconds), scope["path"]), scope)
+
+    def gone(self, scope: Scope, seconds: float) -> None:
+        self._metrics.count(scope, CLIENT_CLOSED_REQUEST, seconds)
+
+    def _overload(self, scope: Scope) -> Refusal:
+        began = perf_counter()
+        path = scope["path"]
+        refusal = self._overloaded.get(path) or _written(_OVERLOADED, path)
+        if path in self._fixed:
+            self._overloaded[path] = refusal
+        refusal = _named(refusal, scope)
+        self._metrics.count(scope, Kind.OVERLOADED.status, perf_counter() - began, Kind.OVERLOADED.slug)
+        return refusal
+
+
+_OVERLOADED = ProblemError(
+    Kind.OVERLOADED,
+    f"More is asked than the service can answer now. {Kind.OVERLOADED.remedy}",
+    headers={"Retry-After": str(RETRY_SECONDS)},
+)
+
+
+def _too_slow(seconds: float) -> ProblemError:
+    detail = f"The body of the request was not there after {seconds:.0f} seconds. {Kind.TOO_SLOW.remedy}"
+    return ProblemError(Kind.TOO_SLOW, detail)
+
+
+def _written(error: ProblemError, path: str) -> Refusal:
+    body = problem_body(error, path)
+    status = HTTPStatus(error.kind.status)
+    own = {"Content-Type": MEDIA_TYPE, "Content-Language": "en", "Content-Length": str(len(body)), **error.headers}
+    named = ((name.lower().encode(), value.encode()) for name, value in own.items())
+    headers = [*named, *SECURITY_HEADERS, NO_CONTENT_POLICY]
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode(), *(b"%b: %b\r\n" % header for header in headers)]
+    return Refusal(b"".join(lines), body)
+
+
+def _named(refusal: Refusal, scope: Scope) -> Refusal:
+    """With the id of this very request."""
+    return Refusal(b"%b%b: %b\r\n" % (refusal.head, REQUEST_ID, request_id_of(scope["headers"]).encode()), refusal.body)

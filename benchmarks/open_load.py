@@ -1,0 +1,203 @@
+"""HTTP load that comes when it comes: requests at random times of a given rate, whether or not others are answered yet.
+
+    python -m benchmarks.open_load --port 8000 --rate 5000 --seconds 10 < bodies
+
+Takes one body a line from standard input, and sends them in turns to ``POST /predict/best-move``. The clock of a
+request runs from the moment when it was due, also where it could not be sent then, so a server that stalls is charged
+for all who would have come meanwhile. A rate of 0 keeps every connection busy instead, one request at a time on each:
+how much the server can do.
+
+Prints one JSON object, see :class:`Seen`.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import random
+import re
+import sys
+from array import array
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from itertools import cycle
+from time import perf_counter
+from typing import NamedTuple, cast
+
+import numpy as np
+import uvloop
+
+from benchmarks.load import HOST, Call
+
+PATH = "/predict/best-move"
+_TICK_SECONDS = 0.001
+_LENGTH = re.compile(rb"content-length: (\d+)")
+
+
+class Seen(NamedTuple):
+    """What one stretch of load saw. ``other`` counts answers that are neither 2xx nor 503; times are milliseconds."""
+
+    seconds: float
+    sent: int
+    accepted: int
+    refused: int
+    other: int
+    accepted_p50_ms: float
+    accepted_p99_ms: float
+    refused_p50_ms: float
+    refused_p99_ms: float
+    late_p99_ms: float
+    """By how much requests were sent later than they were due: what the client itself, or lack of connections, adds."""
+    recovery_seconds: float
+    """When the last second began that was not yet calm, see :func:`recovery`."""
+
+
+class _Load:
+    """Sends what is due, and notes when it was answered."""
+
+    def __init__(self, requests: Sequence[bytes], rate: float, seed: int) -> None:
+        self._requests = cycle(requests)
+        self._rate = rate
+        self._random = random.Random(seed)
+        self._idle: deque[_Connection] = deque()
+        self._overdue: deque[float] = deque()
+        self._next_due = math.inf
+        self._end = math.inf
+        self.sent = 0
+        self.late = array("d")
+        self.accepted, self.refused, self.other = array("d"), array("d"), array("d")
+        self.accepted_due, self.failed_due = array("d"), array("d")
+
+    async def run(self, port: int, connections: int, seconds: float) -> float:
+        loop = asyncio.get_running_loop()
+        for _ in range(connections):
+            _, connection = await loop.create_connection(partial(_Connection, self), HOST, port)
+            self._idle.append(connection)
+        self.began = self._next_due = perf_counter()
+        self._end = self.began + seconds
+        self._tick()
+        await asyncio.sleep(seconds)
+        took = perf_counter() - self.began
+        while len(self._idle) < connections:  # noqa: ASYNC110 -- at the end, and an event would cost each answer
+            await asyncio.sleep(0.01)
+        return took
+
+    def _tick(self) -> None:
+        now = perf_counter()
+        if now >= self._end:
+            return
+        if not self._rate:
+            while self._idle:
+                self._send(self._idle.popleft(), now)
+            return
+        while self._next_due <= now:
+            if self._idle:
+                self._send(self._idle.popleft(), self._next_due)
+            else:
+                self._overdue.append(self._next_due)
+            self._next_due += self._random.expovariate(self._rate)
+        asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)
+
+    def _send(self, connection: "_Connection", due: float) -> None:
+        self.sent += 1
+        self.late.append(perf_counter() - due)
+        connection.send(next(self._requests), due)
+
+    def answered(self, connection: "_Connection", due: float, status: bytes) -> None:
+        now = perf_counter()
+        if status.startswith(b"2"):
+            self.accepted.append(now - due)
+            self.accepted_due.append(due - self.began)
+        else:
+            (self.refused if status == b"503" else self.other).append(now - due)
+            self.failed_due.append(due - self.began)
+        if now >= self._end:
+            self._idle.append(connection)
+        elif not self._rate:
+            self._send(connection, now)
+        elif self._overdue:
+            self._send(connection, self._overdue.popleft())
+        else:
+            self._idle.append(connection)
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, load: _Load) -> None:
+        self._load = load
+        self._due = 0.0
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def send(self, request: bytes, due: float) -> None:
+        self._due = due
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        received = self._received = self._received + data if self._received else data
+        head = received.find(b"\r\n\r\n") + 4
+        if head < 4:
+            return
+        length = _LENGTH.search(received, 0, head)
+        if length is None:
+            raise ValueError("The load client only reads answers with a content-length.")
+        if len(received) < head + int(length[1]):
+            return
+        self._received = b""
+        self._load.answered(self, self._due, received[9:12])
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        sys.exit(f"The server hung up: {exc}")
+
+
+def recovery(load: _Load, calm_ms: float) -> float:
+    """Seconds until the first whole second in which nothing failed and 99 in 100 answers came within ``calm_ms``."""
+    due, took, failed = (np.asarray(values) for values in (load.accepted_due, load.accepted, load.failed_due))
+    last = float(due.max()) if len(due) else 0.0
+    for begin in np.arange(0.0, max(last - 1.0, 0.0), 0.1):
+        inside = (due >= begin) & (due < begin + 1)
+        calm = inside.any() and not ((failed >= begin) & (failed < begin + 1)).any()
+        if calm and np.quantile(took[inside], 0.99) * 1000 <= calm_ms:
+            return float(begin)
+    return math.inf
+
+
+def _quantile(seconds: Sequence[float], share: float) -> float:
+    return float(np.quantile(np.asarray(seconds), share)) * 1000 if len(seconds) else 0.0
+
+
+async def _run(options: argparse.Namespace, requests: Sequence[bytes]) -> Seen:
+    load = _Load(requests, options.rate, options.seed)
+    took = await load.run(options.port, options.connections, options.seconds)
+    return Seen(
+        took,
+        load.sent,
+        len(load.accepted),
+        len(load.refused),
+        len(load.other),
+        _quantile(load.accepted, 0.5),
+        _quantile(load.accepted, 0.99),
+        _quantile(load.refused, 0.5),
+        _quantile(load.refused, 0.99),
+        _quantile(load.late, 0.99),
+        recovery(load, options.calm_ms) if options.calm_ms else 0.0,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--rate", type=float, required=True, help="requests per second; 0: as many as are answered")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--connections", type=int, default=512)
+    parser.add_argument("--calm-ms", type=float, default=0.0, help="also tell when answers came within this time again")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    requests = [Call(PATH, "POST", line.rstrip("\n")).encode() for line in sys.stdin]
+    print(json.dumps(uvloop.run(_run(options, requests))._asdict()))
+
+
+if __name__ == "__main__":
+    main()

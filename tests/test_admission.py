@@ -1,0 +1,276 @@
+"""The server with a door, over real sockets; an outbox that waits for the test keeps requests in work."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+
+from api_pokemon import server
+from api_pokemon.admission import AdmittingProtocol
+from api_pokemon.main import create_app
+from api_pokemon.monitoring import Event
+from api_pokemon.settings import Settings
+
+DUEL = b'{"pokemon_a_id":1,"pokemon_b_id":25,"available_moves":["Surf"]}'
+BATCH = b'{"duels":[' + DUEL + b"]}"
+MOST = 2
+
+
+class HeldOutbox:
+    """Keeps nothing, and returns only while it is open."""
+
+    def __init__(self) -> None:
+        self.opened = asyncio.Event()
+        self.waiting = 0
+
+    async def record(self, event: Event) -> None:
+        self.waiting += 1
+        await self.opened.wait()
+        self.waiting -= 1
+
+
+def post(body: bytes = DUEL, path: str = "/predict/best-move", *headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: service", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def get(path: str, method: str = "GET") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: service\r\n\r\n".encode()
+
+
+class Answer:
+    def __init__(self, head: bytes, body: bytes) -> None:
+        status, *headers = head.decode().split("\r\n")[:-2]
+        self.status = int(status.split()[1])
+        self.headers = dict(line.split(": ", 1) for line in headers)
+        self.body = body
+
+
+class Caller:
+    """One connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self.writer = reader, writer
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def answer(self, *, has_body: bool = True) -> Answer:
+        async with asyncio.timeout(5):
+            head = await self._reader.readuntil(b"\r\n\r\n")
+            answer = Answer(head, b"")
+            if has_body and answer.status != 100:
+                answer.body = await self._reader.readexactly(int(answer.headers["content-length"]))
+            return answer
+
+    async def ask(self, data: bytes) -> Answer:
+        self.send(data)
+        return await self.answer()
+
+    async def end(self) -> bytes:
+        """What still comes until the server closes the connection."""
+        async with asyncio.timeout(5):
+            return await self._reader.read()
+
+
+class Service:
+    """A running server, and what its outbox and its metrics are."""
+
+    def __init__(self, port: int, outbox: HeldOutbox, registry: CollectorRegistry) -> None:
+        self._port = port
+        self.outbox = outbox
+        self._registry = registry
+        self._callers: list[Caller] = []
+
+    async def caller(self) -> Caller:
+        caller = Caller(*await asyncio.open_connection("127.0.0.1", self._port))
+        self._callers.append(caller)
+        return caller
+
+    async def hold(self, number: int) -> list[Caller]:
+        """Keep so many predictions in work."""
+        callers = [await self.caller() for _ in range(number)]
+        for caller in callers:
+            caller.send(post())
+        await until(lambda: self.outbox.waiting == number)
+        return callers
+
+    def counted(self, status: int, path: str = "/predict/best-move", method: str = "POST") -> float | None:
+        labels = {"method": method, "endpoint": path, "status": str(status)}
+        return self._registry.get_sample_value("api_requests_total", labels)
+
+    def errors(self, error_type: str, path: str = "/predict/best-move") -> float | None:
+        labels = {"method": "POST", "endpoint": path, "error_type": error_type}
+        return self._registry.get_sample_value("api_errors_total", labels)
+
+    def close(self) -> None:
+        for caller in self._callers:
+            caller.writer.close()
+
+
+async def until(condition: object) -> None:
+    assert callable(condition)
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 -- whatever it is, it has no event
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def running(app: Starlette) -> AsyncIterator[tuple[int, uvicorn.Server]]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = server._Server(app, listener, None)
+        task = asyncio.create_task(serving.serve(sockets=[listener]))
+        yield listener.getsockname()[1], serving
+        serving.should_exit = True
+        await asyncio.wait_for(task, 30)
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    registry, outbox = CollectorRegistry(), HeldOutbox()
+    settings = Settings(data_dir=tmp_path, tablebase=False, max_in_work=MOST, _env_file=None)
+    async with running(create_app(settings, registry=registry, recorder=outbox)) as (port, _):
+        service = Service(port, outbox, registry)
+        yield service
+        outbox.opened.set()
+        service.close()
+
+
+async def test_beyond_the_bound_predictions_are_refused_at_once(service: Service) -> None:
+    held = await service.hold(MOST)
+    caller = await service.caller()
+    refused = await caller.ask(post(DUEL, "/predict/best-move", "X-Request-ID: ours"))
+    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.headers["x-content-type-options"] == "nosniff"
+    assert refused.headers["x-request-id"] == "ours"
+    problem = json.loads(refused.body)
+    assert (problem["type"], problem["instance"]) == ("/problems#overloaded", "/predict/best-move")
+    assert (service.counted(503), service.errors("overloaded")) == (1, 1)
+    service.outbox.opened.set()
+    assert [(await caller.answer()).status for caller in held] == [200] * MOST
+    assert (await caller.ask(post())).status == 200  # on the connection that was refused
+    assert (service.counted(200), service.counted(503)) == (MOST + 1, 1)
+
+
+async def test_what_watches_the_service_is_answered_all_the_same(service: Service) -> None:
+    await service.hold(MOST)
+    caller = await service.caller()
+    for path in ("/health/live", "/health/ready", "/health", "/metrics", "/pokemon/25", "/predictions?limit=x"):
+        assert (await caller.ask(get(path))).status in (200, 401), path
+    assert (await caller.ask(get("/drift/status"))).status == 401  # it wants a key, and is not overloaded
+    assert b'status="503"' in (await caller.ask(get("/metrics"))).body
+
+
+async def test_batches_have_places_of_their_own(service: Service) -> None:
+    await service.hold(MOST)
+    caller = await service.caller()
+    caller.send(post(BATCH, "/predict/best-move/batch"))
+    await until(lambda: service.outbox.waiting == MOST + 1)
+    service.outbox.opened.set()
+    assert (await caller.answer()).status == 200
+
+
+async def test_a_path_that_no_route_has_is_counted_without_its_name(service: Service) -> None:
+    await service.hold(MOST)
+    refused = await (await service.caller()).ask(post(DUEL, "/predict/%1b[31m"))
+    assert json.loads(refused.body)["instance"] == "/predict/\\x1b[31m"
+    assert service.counted(503, "unmatched") == 1
+
+
+async def test_head_is_refused_without_a_body(service: Service) -> None:
+    await service.hold(MOST)
+    caller = await service.caller()
+    caller.send(get("/predict/model-info", "HEAD"))
+    assert (await caller.answer(has_body=False)).status == 503
+    assert (await caller.ask(get("/health/live"))).status == 200
+
+
+async def test_a_refused_body_that_is_not_there_yet_ends_the_connection(service: Service) -> None:
+    await service.hold(MOST)
+    caller = await service.caller()
+    caller.send(post()[: -len(DUEL)].replace(b"Length: 63", b"Length: 100000"))
+    refused = await caller.answer()
+    assert (refused.status, refused.headers["connection"]) == (503, "close")
+    assert await caller.end() == b""
+
+
+async def test_pipelined_requests_are_refused_in_turn(service: Service) -> None:
+    held = await service.hold(MOST)
+    caller = await service.caller()
+    number = 2000  # deeper than Python's stack
+    caller.send(post() * number + get("/health/live"))
+    assert {(await caller.answer()).status for _ in range(number)} == {503}
+    assert (await caller.answer()).status == 200
+    held[0].send(post() + get("/health/live"))  # behind one that is in work
+    service.outbox.opened.set()
+    assert [(await held[0].answer()).status for _ in range(3)] == [200, 200, 200]
+
+
+async def test_slow_bodies_take_no_place(service: Service) -> None:
+    service.outbox.opened.set()
+    slow = [await service.caller() for _ in range(3 * MOST)]
+    for caller in slow:
+        caller.send(post()[:-1])
+    assert (await (await service.caller()).ask(post())).status == 200
+    for caller in slow[:MOST]:
+        assert (await caller.ask(b"}")).status == 200
+
+
+async def test_a_body_that_does_not_end_is_given_up(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AdmittingProtocol, "body_seconds", 0.05)
+    caller = await service.caller()
+    caller.send(post()[:-1])
+    answer = await caller.answer()
+    assert (answer.status, answer.headers["connection"]) == (408, "close")
+    assert json.loads(answer.body)["type"] == "/problems#too-slow"
+    assert await caller.end() == b""
+    assert service.counted(408) == 1
+
+
+async def test_a_client_that_leaves_in_its_body_is_counted(service: Service) -> None:
+    caller = await service.caller()
+    caller.send(post()[:-1])
+    await caller.writer.drain()
+    caller.writer.close()
+    await until(lambda: service.counted(499) == 1)
+
+
+async def test_a_client_that_leaves_gives_its_place_back(service: Service) -> None:
+    for caller in await service.hold(MOST):
+        caller.writer.close()
+    service.outbox.opened.set()
+    await until(lambda: not service.outbox.waiting)
+    assert (await (await service.caller()).ask(post())).status == 200
+
+
+async def test_a_body_that_is_waited_for_is_asked_for(service: Service) -> None:
+    service.outbox.opened.set()
+    caller = await service.caller()
+    head, _, body = post(DUEL, "/predict/best-move", "Expect: 100-continue").partition(b"\r\n\r\n")
+    caller.send(head + b"\r\n\r\n")
+    assert (await caller.answer()).status == 100
+    assert (await caller.ask(body)).status == 200
+
+
+async def test_too_much_is_not_waited_for(service: Service) -> None:
+    caller = await service.caller()
+    caller.send(post()[: -len(DUEL)].replace(b"Length: 63", b"Length: 1000000000000"))
+    assert (await caller.answer()).status == 413
+    caller = await service.caller()
+    caller.send(post()[: -len(DUEL)].replace(b"Content-Length: 63", b"Transfer-Encoding: chunked"))
+    caller.send(b"2710\r\n" + b" " * 10_000 + b"\r\n" + b"ffff\r\n" + b" " * 0xFFFF + b"\r\n")
+    assert (await caller.answer()).status == 413
+
+
+async def test_an_offer_to_speak_http_2_is_declined(service: Service) -> None:
+    caller = await service.caller()
+    upgrade = b"\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    assert (await caller.ask(get("/health/live").replace(b"\r\n\r\n", upgrade))).status == 200
