@@ -43,6 +43,10 @@ test: $(DEV) ## Lint, check the types and the imports, run all the tests
 test-browser: $(DEV) ## Show a drift report that attacks in Chromium, and see that it reaches nobody
 	$(BIN)/pytest tests/browser/report_page.py
 
+.PHONY: test-network
+test-network: $(DEV) ## Have drift reports written where there is no network, and see that nobody looks for one
+	$(BIN)/pytest tests/integration/reports_without_network.py
+
 .PHONY: lint
 lint: $(DEV) ## Check style and format
 	$(BIN)/ruff check
