@@ -32,6 +32,7 @@ from api_pokemon.monitoring import (
 )
 from api_pokemon.monitoring.recording import Recording
 from api_pokemon.monitoring.refusals import RefusalMetrics
+from api_pokemon.readiness import Readiness
 from api_pokemon.routes.answers import Answers
 from api_pokemon.routes.application import NO_TELEMETRY
 from api_pokemon.routes.asgi import HeadAsGet, OwnPort, StoppedAsProblem
@@ -116,6 +117,7 @@ def create_app(
         ),
         lambda: keys.predictions_open,
     )
+    app.state.readiness = readiness = Readiness()
     metrics = metrics_routes(parts.exposition, KeyGuard(keys, Role.METRICS) if settings.metrics_protected else None)
     for router in (
         prediction_routes(best_moves, parts.record, predict),
@@ -123,7 +125,7 @@ def create_app(
         drift_routes(_drift(settings), admin),
         model_routes(predictor.metadata, lambda: predictor.engine),
         dex_routes(dex),
-        health_routes(_health(settings.commit, predictor), lambda: best_moves.predict(_PROBE, "en")),
+        health_routes(_health(settings.commit, predictor), lambda: best_moves.predict(_PROBE, "en"), readiness),
         APIRouter() if settings.metrics_port else metrics,
         faults_routes(parts.faults, admin),
         page_routes(app.openapi),

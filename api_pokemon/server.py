@@ -16,6 +16,7 @@ from api_pokemon.connections import look_at_all
 from api_pokemon.errors import ModelError, StartError
 from api_pokemon.garbage import spare_what_stays
 from api_pokemon.lifeline import follow_parent
+from api_pokemon.readiness import Readiness
 from api_pokemon.routes.door import door_of
 from api_pokemon.settings import Settings
 from api_pokemon.startup import (
@@ -31,6 +32,10 @@ logger = logging.getLogger(__name__)
 
 _INTAKE_SECONDS = 1.8
 """Longest time, once the service is to stop, in which what clients have sent is still taken in."""
+
+_NOTICE_SECONDS = 1.6
+"""What is left at least to those who ask whether the process is ready, until they have noticed that it is not any more.
+The gateway needs 0.7 s (`docker/gateway/haproxy.cfg`)."""
 
 _LOOK_SECONDS = 0.02
 _QUIET_LOOKS = 5
@@ -61,7 +66,8 @@ def run(
     Parameters
     ----------
     create_app
-        Makes the application from the settings, with a door or without.
+        Makes the application from the settings, with a door or without; its ``state.readiness``, if it has one, is
+        told when it is to stop.
     port
         Name of the setting that holds its port.
     beside
@@ -107,6 +113,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=_DRAIN_SECONDS,
             )
         )
+        self._readiness: Readiness = getattr(app.state, "readiness", Readiness())
         self._ready_fd = ready_fd
         self._url = url_of(*listener.getsockname()[:2])
 
@@ -130,11 +137,15 @@ class _Server(uvicorn.Server):
         """Accept and read until nothing new comes: closing at once would reset connections that hold requests."""
         state = self.server_state
         state.default_headers = [*state.default_headers, (b"connection", b"close")]  # or busy clients would stay
+        self._readiness.stop()
         loop = asyncio.get_running_loop()
+        noticed_seconds = loop.time() + (_NOTICE_SECONDS if self._readiness.is_watched else 0)
         end_seconds = loop.time() + _INTAKE_SECONDS
         seen: tuple[int, int, int] | None = None
         quiet_looks = 0
-        while quiet_looks < _QUIET_LOOKS and loop.time() < end_seconds and not self.force_exit:
+        while (quiet_looks < _QUIET_LOOKS or loop.time() < noticed_seconds) and loop.time() < end_seconds:
+            if self.force_exit:
+                break
             await asyncio.sleep(_LOOK_SECONDS)
             now = (state.total_requests, len(state.connections), len(state.tasks))
             quiet_looks = quiet_looks + 1 if now == seen else 0

@@ -166,6 +166,15 @@ class TestMetrics:
         assert registry.get_sample_value("model_predictions_total", {"model_version": VERSION}) == 0
         assert memory.predictions == []
 
+    async def test_one_that_is_to_stop_says_so_to_balancers_and_predicts_on(self, data_dir: Path) -> None:
+        app = create_app(settings_for(data_dir))
+        app.state.readiness.stop()
+        async with client_of(app) as client:
+            answer = await client.get("/health/ready")
+            assert (answer.status_code, answer.json()["type"]) == (503, "/problems#stopping")
+            assert (await client.get("/health/live")).status_code == 200
+            assert (await client.post("/predict/best-move", json=DUEL)).status_code == 200
+
 
 class TestRecord:
     async def test_what_is_answered_is_on_record(self, data_dir: Path) -> None:

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from api_pokemon.model import Engine
 from api_pokemon.monitoring import Exposition
+from api_pokemon.readiness import Readiness
 from api_pokemon.routes.documentation import operation_id, problems
 from api_pokemon.routes.keys import KeyGuard
-from api_pokemon.routes.problems import Kind
+from api_pokemon.routes.problems import Kind, ProblemError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Ready:
     status: Literal["ready"] = "ready"
 
 
-def health_routes(health: Callable[[], Health], probe: Callable[[], object]) -> APIRouter:
+def health_routes(health: Callable[[], Health], probe: Callable[[], object], readiness: Readiness) -> APIRouter:
     """The routes that tell whether all is well; none of them needs a key.
 
     Parameters
@@ -51,6 +52,8 @@ def health_routes(health: Callable[[], Health], probe: Callable[[], object]) -> 
         Tells what runs.
     probe
         Makes a prediction that nobody asked for; an error of it makes the service unready.
+    readiness
+        Knows whether the process is about to stop.
     """
     router = APIRouter(generate_unique_id_function=operation_id, tags=["operation"])
 
@@ -59,12 +62,15 @@ def health_routes(health: Callable[[], Health], probe: Callable[[], object]) -> 
         """Answers as soon as the process can. Restart a process that fails this."""
         return Live()
 
-    @router.get("/health/ready", summary="Does it predict?")
+    @router.get("/health/ready", summary="Does it predict?", responses=problems(Kind.STOPPING))
     async def get_ready() -> Ready:
         """Predicts a duel, off the record, before it answers. Send no requests to a process that fails this.
 
-        The model is loaded before the port is open, so a process that can be reached is ready, unless it is broken.
+        The model is loaded before the port is open, so a process that can be reached is ready, unless it is broken, or
+        about to stop: then it goes on answering for a moment, until who asks here has noticed.
         """
+        if not readiness.ask():
+            raise ProblemError(Kind.STOPPING, f"This process stops. {Kind.STOPPING.remedy}")
         probe()
         return Ready()
 

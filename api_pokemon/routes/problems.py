@@ -108,6 +108,12 @@ class Kind(Enum):
         "The prediction log does not answer",
         "Try again; predictions go on meanwhile, and none is lost.",
     )
+    STOPPING = (
+        "stopping",
+        503,
+        "The process is about to stop",
+        "Send requests to another one; this one answers what it has got, and ends.",
+    )
 
     OVERLOADED = (
         "overloaded",

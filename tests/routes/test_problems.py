@@ -110,7 +110,7 @@ async def test_every_type_leads_to_its_explanation(client: Client) -> None:
 
 def test_only_what_must_be_is_a_5xx() -> None:
     assert {kind.slug for kind in Kind if kind.status >= 500} == {
-        *("internal", "log-unavailable", "not-recorded", "overloaded")
+        *("internal", "log-unavailable", "not-recorded", "overloaded", "stopping")
     }
 
 
