@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
+from annotated_types import Interval
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BeforeValidator
 from pydantic_core import PydanticKnownError
@@ -36,8 +37,10 @@ def _digits(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_digits)]
-PathId = Annotated[Whole, Path(ge=1, le=LARGEST_ID, description="As the list has it.")]
+DIGITS = BeforeValidator(_digits)
+"""Behind the bounds of a number, which the OpenAPI document would not tell if they stood behind it."""
+
+PathId = Annotated[int, Interval(ge=1, le=LARGEST_ID), DIGITS, Path(description="As the list has it.")]
 Search = Annotated[
     str,
     Query(
@@ -46,8 +49,8 @@ Search = Annotated[
         description="A part of a name in any language; case, accents and spaces do not matter.",
     ),
 ]
-Limit = Annotated[Whole, Query(ge=1, le=_MOST_ITEMS, description="The most items to answer with.")]
-Offset = Annotated[Whole, Query(ge=0, le=LARGEST_ID, description="How many items to leave out first.")]
+Limit = Annotated[int, Interval(ge=1, le=_MOST_ITEMS), DIGITS, Query(description="The most items to answer with.")]
+Offset = Annotated[int, Interval(ge=0, le=LARGEST_ID), DIGITS, Query(description="How many items to leave out first.")]
 
 
 def _page(found: Sequence[T], limit: int, offset: int, write: Callable[[T], S]) -> Page[S]:

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
+from annotated_types import Interval
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from api_pokemon.routes.dex_route import Whole
+from api_pokemon.routes.dex_route import DIGITS
 from api_pokemon.routes.documentation import operation_id, problems
 from api_pokemon.routes.drift_answers import write_check, write_report, write_report_in_short, write_status
 from api_pokemon.routes.drift_lookups import DriftLookups
@@ -68,7 +69,9 @@ def drift_routes(lookups: DriftLookups, admin: KeyGuard) -> APIRouter:
     )
     async def get_drift_history(
         model_version: Version = None,
-        limit: Annotated[Whole, Query(ge=1, le=MOST_CHECKS, description="The most checks to answer with.")] = 100,
+        limit: Annotated[
+            int, Interval(ge=1, le=MOST_CHECKS), DIGITS, Query(description="The most checks to answer with.")
+        ] = 100,
     ) -> DriftHistory:
         """Lists the last checks, the latest first. They are kept for 90 days."""
         return DriftHistory(tuple(map(write_check, await lookups.history(limit, model_version))))
@@ -77,7 +80,9 @@ def drift_routes(lookups: DriftLookups, admin: KeyGuard) -> APIRouter:
         "/drift/reports", summary="Drift reports", responses=problems(*keys, Kind.INVALID, Kind.LOG_UNAVAILABLE)
     )
     async def list_drift_reports(
-        limit: Annotated[Whole, Query(ge=1, le=MOST_REPORTS, description="The most reports to answer with.")] = 50,
+        limit: Annotated[
+            int, Interval(ge=1, le=MOST_REPORTS), DIGITS, Query(description="The most reports to answer with.")
+        ] = 50,
     ) -> ReportList:
         """Lists the reports that are kept, the latest first: our verdicts beside those of Evidently."""
         return ReportList(tuple(map(write_report_in_short, await lookups.reports(limit))))

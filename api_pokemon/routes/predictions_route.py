@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
+from annotated_types import Interval
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator, BeforeValidator, TypeAdapter, WithJsonSchema
@@ -11,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from api_pokemon.dex import Dex
 from api_pokemon.model.monitored_rows import LOOKED_UP
 from api_pokemon.monitoring import InvalidIdError, parse_id
-from api_pokemon.routes.dex_route import Whole
+from api_pokemon.routes.dex_route import DIGITS
 from api_pokemon.routes.documentation import operation_id, problems
 from api_pokemon.routes.json_route import JsonRoute
 from api_pokemon.routes.keys import KeyGuard
@@ -27,7 +28,7 @@ from api_pokemon.routes.schemas import (
     PendingPrediction,
     RecordedOutcome,
 )
-from api_pokemon.routes.times import parse_time
+from api_pokemon.routes.times import UNIX_SECONDS, parse_time
 
 MOST_LOGGED = 200
 """On one page."""
@@ -49,25 +50,38 @@ def _seconds(value: object) -> object:
         raise PydanticCustomError("time", "no time") from error
 
 
+_ID_SCHEMA = {
+    "type": "string",
+    "format": "uuid",
+    "pattern": "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-7[0-9A-Fa-f]{3}-[89ABab][0-9A-Fa-f]{3}-[0-9A-Fa-f]{12}$",
+}
+_TIME_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "date"},
+        {"type": "string", "pattern": UNIX_SECONDS},
+    ]
+}
+
 PredictionId = Annotated[
     str,
     Path(description="As the answer to the prediction told it."),
     AfterValidator(_id),
-    WithJsonSchema({"type": "string", "format": "uuid"}),
+    WithJsonSchema(_ID_SCHEMA),
 ]
 Cursor = Annotated[
     str | None,
     AfterValidator(lambda value: None if value is None else _id(value)),
     Query(description="Go on behind this prediction: `next_cursor` of the page before."),
-    WithJsonSchema({"type": "string", "format": "uuid"}),
+    WithJsonSchema(_ID_SCHEMA),
 ]
-Time = Annotated[float | None, BeforeValidator(_seconds), WithJsonSchema({"type": "string"})]
+Time = Annotated[float | None, BeforeValidator(_seconds), WithJsonSchema(_TIME_SCHEMA)]
 Since = Annotated[
     Time, Query(description="Made at this time or later: ISO 8601 (UTC without an offset), or Unix seconds.")
 ]
 Until = Annotated[Time, Query(description="Made before this time.")]
 Name = Annotated[str, Query(min_length=1, max_length=64, pattern=NO_CONTROL_CHARACTERS)]
-Limit = Annotated[Whole, Query(ge=1, le=MOST_LOGGED, description="The most items to answer with.")]
+Limit = Annotated[int, Interval(ge=1, le=MOST_LOGGED), DIGITS, Query(description="The most items to answer with.")]
 
 
 def predictions_routes(lookups: Lookups, dex: Dex, predict: KeyGuard, admin: KeyGuard) -> APIRouter:

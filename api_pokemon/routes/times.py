@@ -3,7 +3,10 @@
 import re
 from datetime import UTC, datetime
 
-_UNIX_SECONDS = re.compile(r"[0-9]{9,11}(\.[0-9]+)?", re.ASCII)
+UNIX_SECONDS = r"^[0-9]{9,11}(\.[0-9]+)?$"
+"""As they are written, as a regular expression."""
+
+_UNIX_SECONDS = re.compile(UNIX_SECONDS, re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*", re.ASCII | re.DOTALL)
 
 

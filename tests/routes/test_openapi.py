@@ -106,6 +106,21 @@ def test_the_limits_of_a_duel_are_stated(document: dict[str, Any]) -> None:
     assert document["components"]["schemas"]["DuelBatch"]["properties"]["duels"]["maxItems"] == 256
 
 
+def test_the_bounds_of_every_whole_number_are_stated(document: dict[str, Any]) -> None:
+    bounds = {
+        (parameter["name"], parameter["schema"].get("minimum"), parameter["schema"].get("maximum"))
+        for _, operation in operations(document)
+        for parameter in operation.get("parameters", ())
+        if parameter["schema"].get("type") == "integer"
+    }
+    assert bounds == {
+        *(("limit", 1, most) for most in (200, 250, 500)),
+        ("offset", 0, 2**31 - 1),
+        ("pokemon_id", 1, 2**31 - 1),
+        ("move_id", 1, 2**31 - 1),
+    }
+
+
 def test_every_schema_is_one(document: dict[str, Any]) -> None:
     for schema in document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
