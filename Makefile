@@ -82,6 +82,16 @@ train: $(TRAIN) ## Train a model version from the committed battles
 bench: $(DEV) simulator ## Measure what benchmarks/README.md states
 	$(BIN)/python -m benchmarks
 
+.PHONY: fuzz
+fuzz: $(DEV) ## Send 10,000 requests by the OpenAPI document; `make fuzz OPTIONS="--cases 500 --seed 2"` takes its options
+	$(BIN)/python -m tests.fuzz $(OPTIONS)
+
+.PHONY: audit
+audit: $(DEV) ## Look for committed secrets, licences that are not taken, and known vulnerabilities (asks PyPI for these)
+	$(BIN)/python scripts/find_secrets.py
+	$(BIN)/python scripts/check_licences.py
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off --requirement requirements-dev.txt
+
 .PHONY: demo-drift
 demo-drift: $(DEV) ## Show drift noticed, alerted, delivered and over, on the native stack
 	$(BIN)/python -m benchmarks.drift_demo

@@ -270,8 +270,9 @@ def test_the_gateway_takes_the_place_of_the_api() -> None:
     assert set(SERVICES["gateway"]["networks"]) <= set(SERVICES["api"]["networks"])
 
 
-def test_the_workflow_pins_its_actions() -> None:
-    used = re.findall(r"uses: (\S+)(.*)", WORKFLOW)
+@pytest.mark.parametrize("workflow", sorted((ROOT / ".github/workflows").iterdir()), ids=lambda path: path.name)
+def test_a_workflow_pins_its_actions(workflow: Path) -> None:
+    used = re.findall(r"uses: (\S+)(.*)", workflow.read_text())
     assert used
     for action, version in used:
         assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action)
