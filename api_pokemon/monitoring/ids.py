@@ -1,6 +1,7 @@
 """Prediction ids: UUIDs of version 7, which sort by the time they were made."""
 
 import re
+from time import time_ns
 
 import uuid_utils
 
@@ -9,8 +10,14 @@ from api_pokemon.monitoring.errors import InvalidIdError
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
 
 
+_TOLERATED_MILLISECONDS = 1000
+"""A clock that is set back by less makes ids that lie in the future for that long, and are in order."""
+
+
 def new_id() -> str:
-    """Make an id that is greater, as text too, than every id this process made before.
+    """Make an id that is greater, as text too, than every id this process made before, unless the clock was set back.
+
+    Ids tell when predictions were made, so they follow a clock that is set back by more than a second.
 
     Examples
     --------
@@ -20,7 +27,10 @@ def new_id() -> str:
     >>> len(first)
     36
     """
-    return str(uuid_utils.uuid7())
+    made, now = uuid_utils.uuid7(), time_ns()
+    if made.timestamp > now // 1_000_000 + _TOLERATED_MILLISECONDS:  # it goes on from the latest time that it has seen
+        made = uuid_utils.uuid7(nanoseconds=now)
+    return str(made)
 
 
 def parse_id(text: str) -> str:

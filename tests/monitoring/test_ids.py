@@ -4,14 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from api_pokemon.monitoring import InvalidIdError, made_at_seconds, new_id, parse_id
+from api_pokemon.monitoring import InvalidIdError, ids, made_at_seconds, new_id, parse_id
 
 
 def test_ids_are_version_7_and_sort_as_they_were_made() -> None:
-    ids = [new_id() for _ in range(10_000)]
-    assert ids == sorted(set(ids))
-    assert {uuid.UUID(text).version for text in ids} == {7}
-    assert {uuid.UUID(text).variant for text in ids} == {uuid.RFC_4122}
+    made = [new_id() for _ in range(10_000)]
+    assert made == sorted(set(made))
+    assert {uuid.UUID(text).version for text in made} == {7}
+    assert {uuid.UUID(text).variant for text in made} == {uuid.RFC_4122}
 
 
 def test_threads_never_make_the_same_id() -> None:
@@ -25,6 +25,24 @@ def test_an_id_knows_when_it_was_made() -> None:
     before = time.time()
     made_at = made_at_seconds(new_id())
     assert before - 0.001 <= made_at <= time.time()
+
+
+@pytest.mark.parametrize("back_seconds", [2, 3600])
+def test_ids_follow_a_clock_that_is_set_back(monkeypatch: pytest.MonkeyPatch, back_seconds: int) -> None:
+    new_id()
+    then = time.time_ns() - back_seconds * 10**9
+    monkeypatch.setattr(ids, "time_ns", lambda: then)
+    made = [new_id() for _ in range(1000)]
+    assert {made_at_seconds(each) for each in made} == {then // 10**6 / 1000}
+    assert len(set(made)) == 1000
+    assert all(parse_id(each) == each for each in made)
+
+
+def test_ids_stay_in_order_where_it_is_set_back_by_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    then = time.time_ns() - 500_000_000
+    monkeypatch.setattr(ids, "time_ns", lambda: then)
+    made = [new_id() for _ in range(1000)]
+    assert made == sorted(made)
 
 
 def test_an_id_is_read_in_any_case() -> None:
