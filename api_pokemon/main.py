@@ -14,6 +14,7 @@ from starlette.types import Lifespan
 
 from api_pokemon import __version__
 from api_pokemon.dex import load_dex
+from api_pokemon.entrance import entrance_of
 from api_pokemon.errors import StartError
 from api_pokemon.faults import Faults, FaultyPredictor, FaultyRecord, SlowExposition, api_faults
 from api_pokemon.model import Engine, ModelPredictor, MoveRanker, Predictor, install_version, open_model
@@ -45,13 +46,13 @@ from api_pokemon.routes.drift_route import drift_routes
 from api_pokemon.routes.faults_route import faults_routes
 from api_pokemon.routes.health_route import Health, health_routes, metrics_routes
 from api_pokemon.routes.keys import HEADER, KeyGuard, Role
-from api_pokemon.routes.lanes import Lane, Lanes
 from api_pokemon.routes.lookups import Lookups
 from api_pokemon.routes.model_route import model_routes
 from api_pokemon.routes.pages import page_routes
 from api_pokemon.routes.prediction_route import Record, prediction_routes
 from api_pokemon.routes.predictions_route import predictions_routes
 from api_pokemon.routes.problems import SERVER_PROBLEMS, install_problems
+from api_pokemon.routes.rate_limit import RATE_HEADERS
 from api_pokemon.routes.schemas import Duel
 from api_pokemon.settings import Settings
 from api_pokemon.stores import keys_of, log_of, outboxes_of, reports_of
@@ -59,12 +60,6 @@ from api_pokemon.tablebase_upkeep import TablebaseUpkeep
 
 _FOLLOWING_CLI = "from api_pokemon import cli, lifeline; lifeline.follow_parent(); cli.main()"
 """The command line, for a child that must not outlive this process even if it is killed."""
-
-_MOST_BATCHES = 8
-"""In work at once. Each takes a turn of the event loop for every duel, so single predictions wait for so many duels."""
-
-_MOST_OTHERS = 64
-"""In work at once of each kind of request that predicts nothing."""
 
 _PROBE = Duel(pokemon_a_id=1, pokemon_b_id=25, available_moves=["Tackle"])
 
@@ -91,6 +86,7 @@ def create_app(
         There is no such model, or it cannot be trusted.
     """
     keys = keys_of(settings)
+    entrance = entrance_of(settings, keys)
     dex = load_dex()
     predictor = open_model(dex, install_version(settings.data_dir / "models", settings.model_version))
     registry = registry or CollectorRegistry()
@@ -114,6 +110,7 @@ def create_app(
             upkeep.compiling() if compiling else nullcontext(),
             parts.faults.lifted_at_the_end() if parts.faults else nullcontext(),
             keys.following(),
+            entrance.sharing,
         ),
         lambda: keys.predictions_open,
     )
@@ -138,7 +135,8 @@ def create_app(
     app.add_middleware(HttpMiddleware, metrics=watch.http, routes=app.routes)
     if settings.metrics_port:
         app.add_middleware(OwnPort, port=settings.metrics_port, inner=_alone(metrics))
-    put_door(app, GuardedDoor(_lanes(settings), RefusalMetrics(watch.http, app.routes), app.routes))
+    refusals = RefusalMetrics(watch.http, app.routes)
+    put_door(app, GuardedDoor(entrance.lanes, entrance.limiter, refusals, app.routes))
     return app
 
 
@@ -148,7 +146,7 @@ def _cors(origins: Sequence[str]) -> dict[str, Any]:
         "allow_origins": origins,
         "allow_methods": ("GET", "POST"),
         "allow_headers": (HEADER, "X-Request-ID"),
-        "expose_headers": ("X-Request-ID", "Retry-After", "Content-Language"),
+        "expose_headers": ("X-Request-ID", "Retry-After", "Content-Language", *RATE_HEADERS),
     }
 
 
@@ -158,21 +156,6 @@ def _alone(router: APIRouter) -> FastAPI:
     app.router.routes.extend(router.routes)
     install_problems(app)
     return app
-
-
-def _lanes(settings: Settings) -> Lanes:
-    """Neither what watches the service nor what waits for the log stands in line with predictions."""
-    watching = Lane(_MOST_OTHERS)
-    return Lanes(
-        {
-            "/predict": Lane(settings.max_in_work),
-            "/predict/best-move/batch": Lane(_MOST_BATCHES),
-            "/predictions": Lane(_MOST_OTHERS),
-            "/drift": Lane(_MOST_OTHERS),
-            **dict.fromkeys(("/health", "/metrics", "/faults"), watching),
-        },
-        rest=Lane(_MOST_OTHERS),
-    )
 
 
 class _Parts(NamedTuple):
@@ -215,6 +198,7 @@ def _lifespan(
     compiling: AbstractAsyncContextManager[None],
     lifting: AbstractContextManager[None],
     following: AbstractContextManager[None],
+    sharing: AbstractAsyncContextManager[None],
 ) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -222,7 +206,7 @@ def _lifespan(
             each.start()
         try:
             with keeping, lifting, following:
-                async with compiling:
+                async with compiling, sharing:
                     yield
         finally:
             for each in watching:

@@ -75,6 +75,12 @@ class Settings(BaseSettings):
     max_in_work: int = Field(
         32, ge=1, le=4096, description="Predictions in work at once; those that come beyond are answered with 503."
     )
+    rate_limit: str = Field(
+        "", description="Requests that each key, or else each address, may send, such as 600/minute; empty: no limit."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses or networks (comma-separated) of proxies whose X-Forwarded-For is believed."
+    )
     anonymous_predict: bool = Field(
         False, description="Allow predictions without a key when listening on another address than loopback."
     )
@@ -90,7 +96,7 @@ class Settings(BaseSettings):
         (), description="Web pages that may call the API from a browser: origins (https://…, comma-separated)."
     )
 
-    @field_validator("predict_keys", "admin_keys", "cors_origins", mode="before")
+    @field_validator("predict_keys", "admin_keys", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value

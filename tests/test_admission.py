@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -17,6 +18,7 @@ from api_pokemon.admission import AdmittingProtocol
 from api_pokemon.main import create_app
 from api_pokemon.monitoring import Event
 from api_pokemon.settings import Settings
+from tests.servers import RedisServer
 
 DUEL = b'{"pokemon_a_id":1,"pokemon_b_id":25,"available_moves":["Surf"]}'
 BATCH = b'{"duels":[' + DUEL + b"]}"
@@ -130,6 +132,18 @@ async def running(app: Starlette) -> AsyncIterator[tuple[int, uvicorn.Server]]:
         yield listener.getsockname()[1], serving
         serving.should_exit = True
         await asyncio.wait_for(task, 30)
+
+
+@asynccontextmanager
+async def limited(tmp_path: Path, **variables: Any) -> AsyncIterator[Service]:
+    """A service whose outbox is open, with a rate limit."""
+    registry, outbox = CollectorRegistry(), HeldOutbox()
+    outbox.opened.set()
+    settings = Settings(data_dir=tmp_path, tablebase=False, _env_file=None, **{"rate_limit": "5/day", **variables})
+    async with running(create_app(settings, registry=registry, recorder=outbox)) as (port, _):
+        service = Service(port, outbox, registry)
+        yield service
+        service.close()
 
 
 @pytest.fixture
@@ -274,3 +288,66 @@ async def test_an_offer_to_speak_http_2_is_declined(service: Service) -> None:
     caller = await service.caller()
     upgrade = b"\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
     assert (await caller.ask(get("/health/live").replace(b"\r\n\r\n", upgrade))).status == 200
+
+
+async def statuses(service: Service, number: int, *headers: str) -> list[int]:
+    caller = await service.caller()
+    return [(await caller.ask(post(DUEL, "/predict/best-move", *headers))).status for _ in range(number)]
+
+
+class TestRateLimit:
+    async def test_beyond_it_the_caller_is_told_to_wait(self, tmp_path: Path) -> None:
+        async with limited(tmp_path) as service:
+            caller = await service.caller()
+            good = [await caller.ask(post()) for _ in range(5)]
+            assert {answer.status for answer in good} == {200}
+            assert [answer.headers["ratelimit-remaining"] for answer in good] == ["4", "3", "2", "1", "0"]
+            refused = await caller.ask(post())
+            assert refused.status == 429
+            assert refused.headers["ratelimit-limit"] == "5"
+            assert refused.headers["retry-after"] == refused.headers["ratelimit-reset"]
+            assert json.loads(refused.body)["type"] == "/problems#rate-limited"
+            assert service.counted(429) == 1
+            assert (await caller.ask(get("/pokemon/25"))).status == 429
+            assert (await caller.ask(get("/health/live"))).status == 200
+            assert "ratelimit-limit" not in (await caller.ask(get("/metrics"))).headers
+
+    async def test_wrong_keys_and_made_up_addresses_do_not_help(self, tmp_path: Path) -> None:
+        async with limited(tmp_path) as service:
+            assert await statuses(service, 5, "X-API-Key: wrong") == [401] * 5
+            assert await statuses(service, 1, "X-API-Key: other") == [429]
+            assert await statuses(service, 1, "X-Forwarded-For: 192.0.2.1") == [429]
+
+    async def test_behind_a_trusted_proxy_each_address_counts(self, tmp_path: Path) -> None:
+        async with limited(tmp_path, trusted_proxies=("127.0.0.1",)) as service:
+            assert await statuses(service, 6, "X-Forwarded-For: 192.0.2.1") == [200] * 5 + [429]
+            assert await statuses(service, 1, "X-Forwarded-For: 192.0.2.2") == [200]
+
+    async def test_without_one_no_answer_tells_of_it(self, service: Service) -> None:
+        service.outbox.opened.set()
+        assert "ratelimit-limit" not in (await (await service.caller()).ask(post())).headers
+
+    async def test_processes_share_it_while_redis_is_there(
+        self, tmp_path: Path, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        settings = {"stream_url": redis_server.url, "rate_limit": "60/day"}
+        async with limited(tmp_path, **settings) as one, limited(tmp_path, **settings) as other:
+            assert await statuses(one, 60) == [200] * 60
+            sent = 1
+            while await statuses(other, 1) == [200]:  # and with each of its own, it learns what others know
+                await asyncio.sleep(0.1)
+                sent += 1
+            assert sent < 60
+            redis_server.kill()
+            assert await statuses(one, 1) == [429]
+            async with asyncio.timeout(5):
+                while "each process for itself" not in caplog.text:
+                    assert await statuses(other, 1) == [429]
+                    await asyncio.sleep(0.05)
+
+    async def test_without_redis_each_process_counts_for_itself(
+        self, tmp_path: Path, redis_server: RedisServer
+    ) -> None:
+        redis_server.kill()
+        async with limited(tmp_path, stream_url=redis_server.url) as service:
+            assert await statuses(service, 6) == [200] * 5 + [429]

@@ -264,7 +264,11 @@ def test_prometheus_finds_all_that_it_scrapes() -> None:
 
 
 def test_the_gateway_takes_the_place_of_the_api() -> None:
-    assert SCALED["services"]["api"] == {"ports": None}
+    believed = {
+        "API_POKEMON_TRUSTED_PROXIES": "${API_POKEMON_TRUSTED_PROXIES:-10.0.0.0/8,172.16.0.0/12,192.168.0.0/16}"
+    }
+    assert SCALED["services"]["api"] == {"ports": None, "environment": believed}
+    assert "http-request set-header X-Forwarded-For %[src]" in (ROOT / "docker/gateway/haproxy.cfg").read_text()
     assert SERVICES["gateway"]["ports"] == SERVICES["api"]["ports"]
     assert "server-template api 10 api:8000\n" in (ROOT / "docker/gateway/haproxy.cfg").read_text()
     assert set(SERVICES["gateway"]["networks"]) <= set(SERVICES["api"]["networks"])

@@ -2,9 +2,13 @@
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
-from redis import Redis
+from redis import Redis, asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
@@ -29,15 +33,31 @@ def connect(url: str, *, timeout_seconds: float, role: str) -> Redis:
     ValueError
         If this is no such address. It is not repeated in the message, since it may hold a password.
     """
+    retry = Retry(NoBackoff(), 0)
+    with _readable():
+        return Redis.from_url(url, retry=retry, **_options(timeout_seconds, role))
+
+
+def connect_async(url: str, *, timeout_seconds: float, role: str) -> asyncio.Redis:
+    """Return the same for an event loop."""
+    retry = AsyncRetry(NoBackoff(), 0)
+    with _readable():
+        return asyncio.Redis.from_url(url, retry=retry, **_options(timeout_seconds, role))
+
+
+def _options(timeout_seconds: float, role: str) -> dict[str, Any]:
+    return {
+        "client_name": f"{role}-{_printable(socket.gethostname())}-{os.getpid()}",
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),  # they would stretch the timeouts
+    }
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
     try:
-        return Redis.from_url(
-            url,
-            client_name=f"{role}-{_printable(socket.gethostname())}-{os.getpid()}",
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            retry=Retry(NoBackoff(), 0),
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),  # they would stretch the timeouts
-        )
+        yield
     except ValueError:
         raise ValueError(
             "The address of the stream cannot be read: redis://[user:password@]host[:port][/db], rediss://… or "

@@ -13,8 +13,8 @@ from api_pokemon.monitoring.refusals import RefusalMetrics
 from api_pokemon.routes.asgi import NO_CONTENT_POLICY, REQUEST_ID, SECURITY_HEADERS, request_id_of
 from api_pokemon.routes.lanes import Lane, Lanes
 from api_pokemon.routes.problems import MEDIA_TYPE, Kind, ProblemError, problem_body
+from api_pokemon.routes.rate_limit import Allowance, Header
 
-Header = tuple[bytes, bytes]
 Scope = Mapping[str, Any]
 """What ASGI tells of a request."""
 
@@ -52,6 +52,12 @@ class Refusal(NamedTuple):
 
     head: bytes
     body: bytes
+
+
+class Limiter(Protocol):
+    """Counts requests by who sends them."""
+
+    def ask(self, scope: Scope) -> Allowance: ...
 
 
 class Door(Protocol):
@@ -104,21 +110,29 @@ class GuardedDoor:
     ----------
     lanes
         How many may be in work.
+    limiter
+        How often each caller may ask.
     metrics
         Counts those who are refused.
     routes
         Of the application; the refusals of those paths that are always the same are written once.
     """
 
-    def __init__(self, lanes: Lanes, metrics: RefusalMetrics, routes: Iterable[BaseRoute] = ()) -> None:
+    def __init__(
+        self, lanes: Lanes, limiter: Limiter, metrics: RefusalMetrics, routes: Iterable[BaseRoute] = ()
+    ) -> None:
         self._lanes = lanes
+        self._limiter = limiter
         self._metrics = metrics
         self._fixed = frozenset(path for route in routes if "{" not in (path := getattr(route, "path", "{")))
         self._overloaded: dict[str, Refusal] = {}
 
     def admit(self, scope: Scope) -> Admission | Refusal:
         lane = self._lanes.of(scope["path"])
-        return self._overload(scope) if lane.is_full else Admission(lane)
+        allowance = self._limiter.ask(scope) if lane.rated else _UNCOUNTED
+        if not allowance.granted:
+            return self._too_many(scope, allowance)
+        return self._overload(scope) if lane.is_full else Admission(lane, allowance.headers)
 
     def too_slow(self, scope: Scope, seconds: float) -> Refusal:
         self._metrics.count(scope, Kind.TOO_SLOW.status, seconds)
@@ -126,6 +140,12 @@ class GuardedDoor:
 
     def gone(self, scope: Scope, seconds: float) -> None:
         self._metrics.count(scope, CLIENT_CLOSED_REQUEST, seconds)
+
+    def _too_many(self, scope: Scope, allowance: Allowance) -> Refusal:
+        began = perf_counter()
+        refusal = _named(_written(_rate_limited(allowance), scope["path"]), scope)
+        self._metrics.count(scope, Kind.RATE_LIMITED.status, perf_counter() - began)
+        return refusal
 
     def _overload(self, scope: Scope) -> Refusal:
         began = perf_counter()
@@ -138,11 +158,19 @@ class GuardedDoor:
         return refusal
 
 
+_UNCOUNTED = Allowance(granted=True)
 _OVERLOADED = ProblemError(
     Kind.OVERLOADED,
     f"More is asked than the service can answer now. {Kind.OVERLOADED.remedy}",
     headers={"Retry-After": str(RETRY_SECONDS)},
 )
+
+
+def _rate_limited(allowance: Allowance) -> ProblemError:
+    seconds = allowance.reset_seconds
+    detail = f"You have sent as many requests as you may for now; the next are answered in {seconds} seconds."
+    told = {name.decode(): value.decode() for name, value in allowance.headers}
+    return ProblemError(Kind.RATE_LIMITED, detail, headers={"Retry-After": str(seconds), **told})
 
 
 def _too_slow(seconds: float) -> ProblemError:

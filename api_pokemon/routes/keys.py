@@ -218,7 +218,7 @@ class KeyGuard(APIKeyHeader):
 
 def _sent_key(request: Request) -> str | None:
     """The key, in UTF-8 as people who hash it take it to be, not in the Latin-1 of old headers."""
-    return _header(request, _RAW_HEADER)
+    return _header(request, RAW_HEADER)
 
 
 def _sent_key_or_bearer(request: Request) -> str | None:
@@ -234,7 +234,7 @@ def _header(request: Request, wanted: bytes) -> str | None:
     return None
 
 
-_RAW_HEADER = HEADER.lower().encode()
+RAW_HEADER = HEADER.lower().encode()
 _CHALLENGE = {"WWW-Authenticate": f'ApiKey header="{HEADER}"'}
 _WHAT_FOR = {
     Role.METRICS: "A key of the role `metrics` or `admin`; also taken as `Authorization: Bearer`.",

@@ -10,12 +10,15 @@ class Lane:
     ----------
     most
         How many of them may be in work.
+    rated
+        Whether they count towards a caller's rate limit.
     """
 
-    __slots__ = ("_most", "in_work")
+    __slots__ = ("_most", "in_work", "rated")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, rated: bool = True) -> None:
         self._most = most
+        self.rated = rated
         self.in_work = 0
 
     @property

@@ -95,6 +95,12 @@ class Kind(Enum):
         "Nothing here can do damage",
         "A duel is decided by damaging moves: give at least one, and take Pokémon that know one.",
     )
+    RATE_LIMITED = (
+        "rate-limited",
+        429,
+        "Too many requests",
+        "Wait as long as Retry-After says, in seconds; RateLimit-Remaining tells how many are left.",
+    )
     INTERNAL = ("internal", 500, "The service is broken", "Tell those who run it; the log holds the cause.")
     NOT_RECORDED = (
         "not-recorded",
@@ -134,7 +140,7 @@ class Kind(Enum):
         return f"/problems#{self.slug}"
 
 
-AT_THE_DOOR = (Kind.OVERLOADED,)
+AT_THE_DOOR = (Kind.RATE_LIMITED, Kind.OVERLOADED)
 """What befalls a request before a route sees it."""
 
 
