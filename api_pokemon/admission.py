@@ -3,18 +3,18 @@
 from typing import Any, ClassVar
 
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api_pokemon.connections import BoundedProtocol
 from api_pokemon.routes.door import Admission, Door, Refusal
+from api_pokemon.routes.json_route import MOST_BYTES
 
 
 class AdmittingProtocol(BoundedProtocol):
     """Asks a door about each request once its body is there, and hands what is admitted to the application.
 
     So a client that sends slowly holds a connection and nothing else, and a refusal costs neither task nor middleware.
-    A body of more than 64 KiB is not waited for: whoever reads it must know when it is too much.
+    A body of more than any route takes is refused as soon as that is known.
 
     Parameters
     ----------
@@ -36,8 +36,9 @@ class AdmittingProtocol(BoundedProtocol):
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
-        if self._unready and len(self.cycle.body) > HIGH_WATER_LIMIT:
-            self._begin(*self._unready)
+        if self._unready and len(self.cycle.body) > MOST_BYTES:
+            self._unready = None
+            self._turn_away(self.cycle, self._door.too_large(self.cycle.scope))
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -72,8 +73,11 @@ class AdmittingProtocol(BoundedProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Called by uvicorn once a request's headers are there, and those before it on the connection are answered."""
-        if not cycle.more_body or _declares_too_much(cycle):
+        if not cycle.more_body:
             self._begin(cycle, app)
+            return
+        if _is_too_large(cycle):
+            self._turn_away(cycle, self._door.too_large(cycle.scope))
             return
         self._unready, self._unready_since = (cycle, app), None
         if cycle.waiting_for_100_continue:
@@ -113,8 +117,9 @@ class AdmittingProtocol(BoundedProtocol):
         return 0.0 if self._unready_since is None else self.loop.time() - self._unready_since
 
 
-def _declares_too_much(cycle: RequestResponseCycle) -> bool:
+def _is_too_large(cycle: RequestResponseCycle) -> bool:
+    """By what is here of the body, or by what it says that will come."""
     for name, value in cycle.scope["headers"]:
         if name == b"content-length":
-            return len(value) > 6 or not value.isdigit() or int(value) > HIGH_WATER_LIMIT
-    return False
+            return len(value) > 6 or not value.isdigit() or int(value) > MOST_BYTES
+    return len(cycle.body) > MOST_BYTES

@@ -207,15 +207,6 @@ async def test_head_is_refused_without_a_body(service: Service) -> None:
     assert (await caller.ask(get("/health/live"))).status == 200
 
 
-async def test_a_refused_body_that_is_not_there_yet_ends_the_connection(service: Service) -> None:
-    await service.hold(MOST)
-    caller = await service.caller()
-    caller.send(post()[: -len(DUEL)].replace(b"Length: 63", b"Length: 100000"))
-    refused = await caller.answer()
-    assert (refused.status, refused.headers["connection"]) == (503, "close")
-    assert await caller.end() == b""
-
-
 async def test_pipelined_requests_are_refused_in_turn(service: Service) -> None:
     held = await service.hold(MOST)
     caller = await service.caller()
@@ -274,14 +265,20 @@ async def test_a_body_that_is_waited_for_is_asked_for(service: Service) -> None:
     assert (await caller.ask(body)).status == 200
 
 
-async def test_too_much_is_not_waited_for(service: Service) -> None:
-    caller = await service.caller()
-    caller.send(post()[: -len(DUEL)].replace(b"Length: 63", b"Length: 1000000000000"))
-    assert (await caller.answer()).status == 413
-    caller = await service.caller()
-    caller.send(post()[: -len(DUEL)].replace(b"Content-Length: 63", b"Transfer-Encoding: chunked"))
-    caller.send(b"2710\r\n" + b" " * 10_000 + b"\r\n" + b"ffff\r\n" + b" " * 0xFFFF + b"\r\n")
-    assert (await caller.answer()).status == 413
+@pytest.mark.parametrize("path", ["/predict/best-move", "/faults/slow-model", "/nowhere"])
+async def test_too_much_is_not_waited_for(service: Service, path: str) -> None:
+    head, _, _ = post(b"", path).partition(b"Content-Length")
+    declared, chunked = await service.caller(), await service.caller()
+    declared.send(head + b"Content-Length: 1000000000000\r\n\r\n")
+    chunked.send(head + b"Transfer-Encoding: chunked\r\n\r\n" + b"ffff\r\n" + b" " * 0xFFFF + b"\r\n")
+    chunked.send(b"ffff\r\n")
+    chunked.send(b" " * 100)
+    for caller in (declared, chunked):
+        answer = await caller.answer()
+        assert (answer.status, answer.headers["connection"]) == (413, "close")
+        assert json.loads(answer.body)["type"] == "/problems#too-large"
+        assert await caller.end() == b""
+    assert service.counted(413, "unmatched" if path == "/nowhere" else path.replace("slow-model", "{fault}")) == 2
 
 
 async def test_an_offer_to_speak_http_2_is_declined(service: Service) -> None:

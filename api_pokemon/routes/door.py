@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from api_pokemon.monitoring.middleware import CLIENT_CLOSED_REQUEST
 from api_pokemon.monitoring.refusals import RefusalMetrics
 from api_pokemon.routes.asgi import NO_CONTENT_POLICY, REQUEST_ID, SECURITY_HEADERS, request_id_of
+from api_pokemon.routes.json_route import TOO_LARGE
 from api_pokemon.routes.lanes import Lane, Lanes
 from api_pokemon.routes.problems import MEDIA_TYPE, Kind, ProblemError, problem_body
 from api_pokemon.routes.rate_limit import Allowance, Header
@@ -71,6 +72,10 @@ class Door(Protocol):
         """Refuse a request whose body has not arrived after so long."""
         ...
 
+    def too_large(self, scope: Scope) -> Refusal:
+        """Refuse a request whose body is, or says that it will be, more than any route takes."""
+        ...
+
     def gone(self, scope: Scope, seconds: float) -> None:
         """Note that the client went away before its body was there."""
         ...
@@ -97,7 +102,10 @@ class OpenDoor:
         return Admission(self._lane)
 
     def too_slow(self, scope: Scope, seconds: float) -> Refusal:
-        return _written(_too_slow(seconds), scope["path"])
+        return _named(_written(_too_slow(seconds), scope["path"]), scope)
+
+    def too_large(self, scope: Scope) -> Refusal:
+        return _named(_written(_TOO_LARGE, scope["path"]), scope)
 
     def gone(self, scope: Scope, seconds: float) -> None:
         """Nobody counts."""
@@ -138,6 +146,10 @@ class GuardedDoor:
         self._metrics.count(scope, Kind.TOO_SLOW.status, seconds)
         return _named(_written(_too_slow(seconds), scope["path"]), scope)
 
+    def too_large(self, scope: Scope) -> Refusal:
+        self._metrics.count(scope, Kind.TOO_LARGE.status, 0.0)
+        return _named(_written(_TOO_LARGE, scope["path"]), scope)
+
     def gone(self, scope: Scope, seconds: float) -> None:
         self._metrics.count(scope, CLIENT_CLOSED_REQUEST, seconds)
 
@@ -159,6 +171,7 @@ class GuardedDoor:
 
 
 _UNCOUNTED = Allowance(granted=True)
+_TOO_LARGE = ProblemError(Kind.TOO_LARGE, TOO_LARGE)
 _OVERLOADED = ProblemError(
     Kind.OVERLOADED,
     f"More is asked than the service can answer now. {Kind.OVERLOADED.remedy}",

@@ -14,6 +14,7 @@ from api_pokemon.routes.problems import Kind, ProblemError
 from api_pokemon.routes.validation import explain, field_errors
 
 MOST_BYTES = 64 * 1024
+TOO_LARGE = f"The body has more than {MOST_BYTES} bytes (64 kB); send fewer duels or moves at once."
 
 Headers = Mapping[bytes, bytes]
 
@@ -125,8 +126,7 @@ async def _parts(request: Request) -> AsyncIterator[bytes]:
 
 def _too_large() -> ProblemError:
     # The rest of the body is not read, so the connection cannot be used again.
-    detail = f"The body has more than {MOST_BYTES} bytes (64 kB); send fewer duels or moves at once."
-    return ProblemError(Kind.TOO_LARGE, detail, headers={"Connection": "close"})
+    return ProblemError(Kind.TOO_LARGE, TOO_LARGE, headers={"Connection": "close"})
 
 
 def _invalid_body(body: bytes, error: ValidationError) -> ProblemError:
