@@ -17,10 +17,13 @@ current_request: ContextVar[str] = ContextVar("current_request", default="")
 
 MASK = "***"
 
-_URL_PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s/:@'\"]*:)[^\s/'\"]+(?=@)", re.IGNORECASE)
+# With bounds, so that no text takes longer than its length.
+_URL_PASSWORD = re.compile(
+    r"(?P<before>\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@'\"]{0,200}:)[^\s/'\"]{1,500}(?=@)", re.IGNORECASE
+)
 _ASSIGNED = re.compile(
-    r"(?P<before>\b[\w-]*(?:passw(?:or)?d|pwd|secret|token|api[_-]?key|authorization|credentials?)"
-    r"[\"']?\s*[=:]\s*(?:b?[\"']|Bearer\s+|Basic\s+)?)[^\s\"'&,;)}\]]+",
+    r"(?P<before>(?:passw(?:or)?d|pwd|secret|token|api[_-]?key|authorization|credentials?)"
+    r"[\"']?\s{0,3}[=:]\s{0,3}(?:b?[\"']|Bearer\s{1,3}|Basic\s{1,3})?)[^\s\"'&,;)}\]]+",
     re.IGNORECASE,
 )
 _NOT_PRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
