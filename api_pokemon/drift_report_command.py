@@ -1,10 +1,13 @@
 """``api-pokemon drift report``: a report that is written here and now."""
 
 import time
+import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import msgspec
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -32,7 +35,14 @@ from api_pokemon.startup import read_settings
 from api_pokemon.stores import log_of, reports_of
 
 
-def report(*, model: Model = None, since: From = None, until: To = None, as_json: AsJson = False) -> None:
+def report(
+    *,
+    model: Model = None,
+    since: From = None,
+    until: To = None,
+    as_json: AsJson = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in a browser, from the file.")] = False,
+) -> None:
     """Write a drift report here and now, beside those that the worker writes by the clock.
 
     Evidently compares a sample of the predictions with the reference, and draws both; its verdicts stand beside ours,
@@ -51,9 +61,13 @@ def report(*, model: Model = None, since: From = None, until: To = None, as_json
         summary = reporter_of(settings).write(version, *window, _percent(start("report")))
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(summary)).decode())
-        return
-    _print(console_for_output(), summary)
-    print(reports_of(settings).file(summary.report_id, "html"))
+    else:
+        _print(console_for_output(), summary)
+    page = reports_of(settings).file(summary.report_id, "html")
+    if not as_json:
+        print(page)
+    if open_it and page is not None and not webbrowser.open(page.absolute().as_uri()):
+        raise DriftError(f"No browser can be started here. Copy the page to where there is one: {page}")
 
 
 def _window(settings: Settings, version: str, since: float | None, until: float | None) -> tuple[float, float]:

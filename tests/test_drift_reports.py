@@ -137,10 +137,16 @@ def test_the_job_writes_a_report_also_where_its_process_was_killed(
     assert again["reports"] == {shipped_version(): report.report_id}
 
 
-def test_a_person_writes_one_at_once(filled: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_person_writes_one_at_once_and_opens_it(
+    filled: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
     monkeypatch.setenv("API_POKEMON_DATA_DIR", str(filled.data_dir))
     before = len(reports_of(filled).summaries())
-    result = CliRunner().invoke(app, ["drift", "report"])
+    result = CliRunner().invoke(app, ["drift", "report", "--open"])
     assert result.exit_code == 0, result.output
     assert f"{shipped_version()}: drift, of {ROWS} predictions from" in result.stdout
     assert re.search(r"^candidate_moves +request +\S+ +\S+ +drift +drift \(\S+\) +\S", result.stdout, re.MULTILINE)
@@ -149,6 +155,7 @@ def test_a_person_writes_one_at_once(filled: Settings, monkeypatch: pytest.Monke
     page = Path(result.stdout.splitlines()[-1])
     assert page == filled.data_dir / "reports" / reports[0].report_id / "report.html"
     assert page.stat().st_size > 1 << 20
+    assert opened.read_text() == page.as_uri()
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(
