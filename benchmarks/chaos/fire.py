@@ -90,7 +90,7 @@ class Fire:
         try:
             self._hold(fault, seconds / 2)
             if on_top:
-                struck.append((on_top, monotonic()))
+                struck.append((on_top._replace(name=f"{on_top.name}, on top of another"), monotonic()))
                 told.append(f"{on_top.name} {on_top.cause()}".strip())
             self._hold(fault, seconds / 2)
         finally:
