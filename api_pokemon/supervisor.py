@@ -62,8 +62,10 @@ class BackOff:
     """
 
     first_seconds: float = 0.2
-    longest_seconds: float = 10.0
-    stable_seconds: float = 30.0
+    longest_seconds: float = 5.0
+    """With the two or three seconds of a start, callers wait no more than ten for what dies again and again."""
+
+    stable_seconds: float = 10.0
     """A child that ran this long had started well: its deaths are counted from one again."""
 
     def deaths_after(self, deaths: int, *, ran_seconds: float) -> int:

@@ -204,8 +204,20 @@ async def test_a_child_that_finds_no_process_is_tried_again(caplog: pytest.LogCa
 
 def test_deaths_count_from_one_again_after_a_stable_run() -> None:
     back_off = BackOff()
-    assert back_off.deaths_after(5, ran_seconds=29.9) == 6
-    assert back_off.deaths_after(5, ran_seconds=30.0) == 1
+    assert back_off.deaths_after(3, ran_seconds=back_off.stable_seconds - 1) == 4
+    assert back_off.deaths_after(3, ran_seconds=back_off.stable_seconds) == 1
+
+
+def test_what_dies_every_few_seconds_is_back_within_ten() -> None:
+    back_off = BackOff()
+    start_seconds = 3.0
+    for between_seconds in (1.0, 5.0, 9.9, 10.0, 15.0, 60.0):
+        deaths = 0
+        for _ in range(20):
+            deaths = back_off.deaths_after(deaths, ran_seconds=between_seconds)
+            assert back_off.delay_seconds(deaths) + start_seconds <= 10
+        if between_seconds >= 10:
+            assert deaths == 1
 
 
 async def test_no_child_outlives_a_supervisor_that_was_killed(attendance: Attendance) -> None:
