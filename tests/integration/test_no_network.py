@@ -17,7 +17,7 @@ from tests.servers import free_port, wait_until
 RESOLVER = "nameserver 192.0.2.53\noptions timeout:1 attempts:1\n"
 """An address that nobody has, so that a name that is looked up is a call that is counted."""
 
-SECONDS = 240
+SECONDS = 600
 WITH_REPORTS = "--with-reports"
 
 
