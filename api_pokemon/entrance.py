@@ -13,11 +13,11 @@ from api_pokemon.routes.rate_limit import Counts, RateLimiter, Unlimited, read_r
 from api_pokemon.routes.rate_sharing import RateSharing
 from api_pokemon.settings import Settings
 
-_MOST_BATCHES = 8
-"""In work at once. Each takes a turn of the event loop for every duel, so single predictions wait for so many duels."""
+_MOST_BATCHES = 4
+"""In work for long. Each takes a turn of the event loop for a duel, so single predictions wait for so many duels."""
 
-_MOST_OTHERS = 64
-"""In work at once of each kind of request that predicts nothing."""
+_MOST_OTHERS = 32
+"""In work for long of each kind of request that predicts nothing."""
 
 _REDIS_SECONDS = 1.0
 """Longest time for an answer of Redis, for which no request waits."""

@@ -73,7 +73,10 @@ class Settings(BaseSettings):
         False, description="Show metrics, the worker's too, only to keys of the role metrics or admin."
     )
     max_in_work: int = Field(
-        32, ge=1, le=4096, description="Predictions in work at once; those that come beyond are answered with 503."
+        32,
+        ge=1,
+        le=4096,
+        description="Predictions in work at once, for a moment four times as many; others are answered with 503.",
     )
     rate_limit: str = Field(
         "", description="Requests that each key, or else each address, may send, such as 600/minute; empty: no limit."

@@ -17,12 +17,15 @@ from api_pokemon import server
 from api_pokemon.admission import AdmittingProtocol
 from api_pokemon.main import create_app
 from api_pokemon.monitoring import Event
+from api_pokemon.routes.lanes import BURST
 from api_pokemon.settings import Settings
 from tests.servers import RedisServer
 
 DUEL = b'{"pokemon_a_id":1,"pokemon_b_id":25,"available_moves":["Surf"]}'
 BATCH = b'{"duels":[' + DUEL + b"]}"
-MOST = 2
+MOST = 1
+HELD = BURST * MOST
+"""What comes in at once where nobody was refused for a second."""
 
 
 class HeldOutbox:
@@ -158,7 +161,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
 
 
 async def test_beyond_the_bound_predictions_are_refused_at_once(service: Service) -> None:
-    held = await service.hold(MOST)
+    held = await service.hold(HELD)
     caller = await service.caller()
     refused = await caller.ask(post(DUEL, "/predict/best-move", "X-Request-ID: ours"))
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
@@ -169,13 +172,13 @@ async def test_beyond_the_bound_predictions_are_refused_at_once(service: Service
     assert (problem["type"], problem["instance"]) == ("/problems#overloaded", "/predict/best-move")
     assert (service.counted(503), service.errors("overloaded")) == (1, 1)
     service.outbox.opened.set()
-    assert [(await caller.answer()).status for caller in held] == [200] * MOST
+    assert [(await caller.answer()).status for caller in held] == [200] * HELD
     assert (await caller.ask(post())).status == 200  # on the connection that was refused
-    assert (service.counted(200), service.counted(503)) == (MOST + 1, 1)
+    assert (service.counted(200), service.counted(503)) == (HELD + 1, 1)
 
 
 async def test_what_watches_the_service_is_answered_all_the_same(service: Service) -> None:
-    await service.hold(MOST)
+    await service.hold(HELD)
     caller = await service.caller()
     for path in ("/health/live", "/health/ready", "/health", "/metrics", "/pokemon/25", "/predictions?limit=x"):
         assert (await caller.ask(get(path))).status in (200, 401), path
@@ -184,23 +187,23 @@ async def test_what_watches_the_service_is_answered_all_the_same(service: Servic
 
 
 async def test_batches_have_places_of_their_own(service: Service) -> None:
-    await service.hold(MOST)
+    await service.hold(HELD)
     caller = await service.caller()
     caller.send(post(BATCH, "/predict/best-move/batch"))
-    await until(lambda: service.outbox.waiting == MOST + 1)
+    await until(lambda: service.outbox.waiting == HELD + 1)
     service.outbox.opened.set()
     assert (await caller.answer()).status == 200
 
 
 async def test_a_path_that_no_route_has_is_counted_without_its_name(service: Service) -> None:
-    await service.hold(MOST)
+    await service.hold(HELD)
     refused = await (await service.caller()).ask(post(DUEL, "/predict/%1b[31m"))
     assert json.loads(refused.body)["instance"] == "/predict/\\x1b[31m"
     assert service.counted(503, "unmatched") == 1
 
 
 async def test_head_is_refused_without_a_body(service: Service) -> None:
-    await service.hold(MOST)
+    await service.hold(HELD)
     caller = await service.caller()
     caller.send(get("/predict/model-info", "HEAD"))
     assert (await caller.answer(has_body=False)).status == 503
@@ -208,7 +211,7 @@ async def test_head_is_refused_without_a_body(service: Service) -> None:
 
 
 async def test_pipelined_requests_are_refused_in_turn(service: Service) -> None:
-    held = await service.hold(MOST)
+    held = await service.hold(HELD)
     caller = await service.caller()
     number = 2000  # deeper than Python's stack
     caller.send(post() * number + get("/health/live"))
@@ -221,11 +224,11 @@ async def test_pipelined_requests_are_refused_in_turn(service: Service) -> None:
 
 async def test_slow_bodies_take_no_place(service: Service) -> None:
     service.outbox.opened.set()
-    slow = [await service.caller() for _ in range(3 * MOST)]
+    slow = [await service.caller() for _ in range(3 * HELD)]
     for caller in slow:
         caller.send(post()[:-1])
     assert (await (await service.caller()).ask(post())).status == 200
-    for caller in slow[:MOST]:
+    for caller in slow[:HELD]:
         assert (await caller.ask(b"}")).status == 200
 
 
@@ -249,7 +252,7 @@ async def test_a_client_that_leaves_in_its_body_is_counted(service: Service) -> 
 
 
 async def test_a_client_that_leaves_gives_its_place_back(service: Service) -> None:
-    for caller in await service.hold(MOST):
+    for caller in await service.hold(HELD):
         caller.writer.close()
     service.outbox.opened.set()
     await until(lambda: not service.outbox.waiting)

@@ -1,29 +1,64 @@
 """How many requests of each kind are in work at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import inf
+from time import monotonic
+
+BURST = 4
+"""So many times as many may be in work for a moment."""
+
+_CALM_SECONDS = 1.0
 
 
 class Lane:
     """Requests of one kind.
 
+    Where nobody was refused for a second, four times as many may come at once: a stall of the machine, after which
+    all come in who waited, is no overload. Overload begins with a burst, too, but then some are refused each second.
+
     Parameters
     ----------
     most
-        How many of them may be in work.
+        How many of them may be in work for long.
     rated
         Whether they count towards a caller's rate limit.
+    clock
+        One that does not go back, in seconds.
+
+    Examples
+    --------
+    >>> lane = Lane(1, clock=iter([0.0, 0.5, 1.0]).__next__)
+    >>> lane.in_work, lane.is_full
+    (0, False)
+    >>> for _ in range(4):
+    ...     lane.enter()
+    >>> lane.is_full
+    True
+    >>> for _ in range(3):
+    ...     lane.leave()
+    >>> lane.is_full, lane.is_full
+    (True, True)
     """
 
-    __slots__ = ("_most", "in_work", "rated")
+    __slots__ = ("_clock", "_most", "_refused_at", "in_work", "rated")
 
-    def __init__(self, most: int, *, rated: bool = True) -> None:
+    def __init__(self, most: int, *, rated: bool = True, clock: Callable[[], float] = monotonic) -> None:
         self._most = most
+        self._clock = clock
+        self._refused_at = -inf
         self.rated = rated
         self.in_work = 0
 
     @property
     def is_full(self) -> bool:
-        return self.in_work >= self._most
+        """Asked by whoever wants to enter, and is refused where it is."""
+        if self.in_work < self._most:
+            return False
+        now = self._clock()
+        if self.in_work < BURST * self._most and now - self._refused_at > _CALM_SECONDS:
+            return False
+        self._refused_at = now
+        return True
 
     def enter(self) -> None:
         self.in_work += 1
