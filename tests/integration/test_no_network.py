@@ -111,7 +111,7 @@ def use(api_pokemon: list[str], url: str) -> None:
 def report_drift(client: httpx.Client) -> None:
     assert client.post("/drift/reports").status_code == 202
     wait_until(lambda: client.get("/drift/reports").json()["reports"], "a report is written", SECONDS / 2)
-    wait_until(lambda: client.get("/drift/status").json()["versions"], "drift is checked")
+    wait_until(lambda: client.get("/drift/status").json()["versions"], "drift is checked", SECONDS / 2)
 
 
 def answers(url: str) -> bool:
