@@ -17,7 +17,17 @@ from detect_secrets.plugins.base import RegexBasedDetector
 from detect_secrets.settings import transient_settings
 
 ROOT = Path(__file__).parents[1]
-MADE_UP = {"admin", "alert_webhook_url", "change-me", "pass", "password", "s3cret", "secret"}
+MADE_UP = {
+    "admin",
+    "alert_webhook_url",
+    "api-pokemon key",
+    "change-me",
+    "pass",
+    "password",
+    "s3cr3t-of-the-database",
+    "s3cret",
+    "secret",
+}
 """What tests and examples call a secret."""
 
 NOT_READ = re.compile(r"requirements[\w-]*\.txt$|package-lock\.json$|\.(msgpack|onnx|parquet|png)$")

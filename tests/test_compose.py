@@ -16,7 +16,7 @@ from api_pokemon.worker import JOB_KINDS
 
 ROOT = Path(__file__).parents[1]
 COMPOSE, SCALE = ROOT / "docker-compose.yml", ROOT / "docker-compose.scale.yml"
-DOCKERFILES = {name: (ROOT / f"docker/{name}/Dockerfile").read_text() for name in ("api", "worker")}
+DOCKERFILES = {path.parent.name: path.read_text() for path in sorted(ROOT.glob("docker/*/Dockerfile"))}
 WORKFLOW = (ROOT / ".github/workflows/compose.yml").read_text()
 EXAMPLE = (ROOT / ".env.example").read_text()
 SET_IN_THE_IMAGE = {"API_POKEMON_HOST", "API_POKEMON_DATA_DIR", "API_POKEMON_COMMIT"}
@@ -36,7 +36,10 @@ def load(path: Path) -> dict[str, Any]:
 
 
 STACK, SCALED = load(COMPOSE), load(SCALE)
-SERVICES: dict[str, dict[str, Any]] = {**STACK["services"], "gateway": SCALED["services"]["gateway"]}
+SERVICES: dict[str, dict[str, Any]] = {
+    **{name: service for name, service in SCALED["services"].items() if "image" in service},
+    **STACK["services"],
+}
 every_service = pytest.mark.parametrize("name", SERVICES)
 
 
@@ -79,6 +82,25 @@ def test_a_service_may_do_no_more_than_it_must(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["user"].partition(":")[0] not in ("root", "0")
     assert not {"privileged", "cap_add", "network_mode"} & service.keys()
+
+
+@every_service
+def test_a_service_writes_to_memory_and_to_volumes_alone(name: str) -> None:
+    service = SERVICES[name]
+    assert set(service.get("tmpfs", [])) <= {"/tmp"}  # noqa: S108 -- within the container
+    written = {source for owner, source, rest in mounts() if owner == name and not rest.endswith(":ro")}
+    assert written <= STACK["volumes"].keys()
+
+
+def test_these_are_all_compose_files() -> None:
+    assert {path.name for path in ROOT.glob("*compose*.y*ml")} == {COMPOSE.name, SCALE.name}
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_an_image_runs_without_root(name: str) -> None:
+    _, _, last_stage = DOCKERFILES[name].rpartition("\nFROM ")
+    (user,) = re.findall(r"^USER (\S+)$", last_stage, re.MULTILINE)
+    assert user.partition(":")[0] not in ("root", "0")
 
 
 @every_service
