@@ -54,6 +54,7 @@ from api_pokemon.routes.predictions_route import predictions_routes
 from api_pokemon.routes.problems import SERVER_PROBLEMS, install_problems
 from api_pokemon.routes.rate_limit import RATE_HEADERS
 from api_pokemon.routes.schemas import Duel
+from api_pokemon.routes.shortcuts import Shortcuts
 from api_pokemon.settings import Settings
 from api_pokemon.stores import keys_of, log_of, outboxes_of, reports_of
 from api_pokemon.tablebase_upkeep import TablebaseUpkeep
@@ -128,6 +129,7 @@ def create_app(
         page_routes(app.openapi),
     ):
         app.router.routes.extend(router.routes)  # include_router would match each request twice, which costs 8 µs
+    app.router.middleware_stack = Shortcuts(app.routes, app.router.middleware_stack)
     app.add_middleware(StoppedAsProblem)
     app.add_middleware(HeadAsGet)
     if settings.cors_origins:

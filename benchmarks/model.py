@@ -104,8 +104,8 @@ def tablebase_difference(compiled: ModelPredictor, live: ModelPredictor) -> floa
     largest = 0.0
     for form_a, form_b in random.choice(able, (REQUESTS, 2)).tolist():
         moves = tables.pair_move[tables.first_pair[form_a] : tables.first_pair[form_a + 1]][:20]
-        stored, inferred = compiled.answer(form_a, moves, form_b), live.answer(form_a, moves, form_b)
-        largest = max(largest, float(np.abs(stored.win_probability - inferred.win_probability).max()))
+        both = zip(compiled.answer(form_a, moves, form_b), live.answer(form_a, moves, form_b), strict=True)
+        largest = max(largest, *(abs(one.win_probability - other.win_probability) for one, other in both))
     return largest
 
 

@@ -2,13 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from dataclasses import replace
 from time import sleep
 from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +13,7 @@ from starlette.responses import Response
 from api_pokemon.errors import InjectedFaultError
 from api_pokemon.faults import catalogue
 from api_pokemon.faults.board import Faults
-from api_pokemon.model import Answers, Predictor
+from api_pokemon.model import Answer, Predictor
 from api_pokemon.monitoring import Entry, Exposition, OutboxState, Prediction, Stream, StreamUnavailableError
 from api_pokemon.monitoring.accounting import CountedLog
 from api_pokemon.monitoring.drift_checking import DriftCheck
@@ -75,13 +72,13 @@ class FaultyPredictor:
         self.tables = predictor.tables
 
     def answer(
-        self, form_a: int, moves_a: NDArray[np.intp], form_b: int, moves_b: NDArray[np.intp] | None = None
-    ) -> Answers:
+        self, form_a: int, moves_a: Sequence[int], form_b: int, moves_b: Sequence[int] | None = None
+    ) -> Sequence[Answer]:
         if seconds := self._faults.level(catalogue.SLOW_MODEL):
             sleep(seconds)  # inference holds the event loop, too
         answers = self._predictor.answer(form_a, moves_a, form_b, moves_b)
         if self._faults.level(catalogue.UNSURE_MODEL):
-            return replace(answers, win_probability=np.full_like(answers.win_probability, 0.5))
+            return [answer._replace(win_probability=0.5) for answer in answers]
         return answers
 
 

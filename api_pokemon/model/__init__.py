@@ -4,7 +4,8 @@ Making and measuring a version (``training``, ``truth``, ``evaluation``) needs m
 imported from where it lives.
 """
 
-from api_pokemon.model.predictor import Answers, Engine, ModelPredictor, open_model
+from api_pokemon.model.lookup import Answer
+from api_pokemon.model.predictor import Engine, ModelPredictor, open_model
 from api_pokemon.model.ranking import (
     Because,
     MoveRanker,
@@ -18,7 +19,7 @@ from api_pokemon.model.ranking import (
 from api_pokemon.model.registry import ModelMetadata, install_version
 
 __all__ = [
-    "Answers",
+    "Answer",
     "Because",
     "Engine",
     "ModelMetadata",

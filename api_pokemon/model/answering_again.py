@@ -1,7 +1,6 @@
 """Logged requests, answered again by another model version: what is normal for one is carried over to the next."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 
 from api_pokemon.errors import DexError, DuelError, PayloadError
 from api_pokemon.model.asked import read_payload
@@ -21,4 +20,4 @@ def answer_again(ranker: MoveRanker, predictions: Iterable[Prediction]) -> Itera
             ranking = ranker.rank_by_id(asked.form_a, asked.form_b, asked.moves, asked.moves_b)
         except (PayloadError, DexError, DuelError):
             continue
-        yield prediction.request, asdict(choice_fields(ranking))
+        yield prediction.request, choice_fields(ranking)._asdict()

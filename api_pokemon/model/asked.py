@@ -19,6 +19,8 @@ PAYLOAD_VERSION = 1
 WIN_DECIMALS = 6
 """To how many decimals a win probability is told, and kept: as many as P(A) + P(B) = 1 is held to."""
 
+_WIN_PARTS = 10.0**WIN_DECIMALS
+
 Ids = tuple[int, ...]
 SomeIds = Annotated[Ids, msgspec.Meta(min_length=1)]
 Chance = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
@@ -67,6 +69,15 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AskedDuel)
 
 
+def told_win(win_probability: float) -> float:
+    """A win probability as it is told and kept; `round` takes eight times as long.
+
+    >>> told_win(0.12345678), told_win(1.0)
+    (0.123457, 1.0)
+    """
+    return int(win_probability * _WIN_PARTS + 0.5) / _WIN_PARTS
+
+
 def asked_duel(ranking: Ranking) -> AskedDuel:
     """What is kept of an answered duel."""
     replies = ranking.replies
@@ -75,7 +86,7 @@ def asked_duel(ranking: Ranking) -> AskedDuel:
         form_b=ranking.form_b.id,
         moves=tuple([move.id for move in ranking.candidates]),
         moves_b=None if replies is None else tuple([move.id for move in replies]),
-        ranked=tuple([(item.move.id, round(item.win_probability, WIN_DECIMALS)) for item in ranking.moves]),
+        ranked=tuple([(item.move.id, told_win(item.win_probability)) for item in ranking.moves]),
     )
 
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -31,7 +30,7 @@ def uniform_rows(
     ranker = MoveRanker(dex, predictor)
     for done, call in enumerate(islice(uniform(dex, Random(seed)), size), start=1):
         ranking = ranker.rank(call.pokemon_a_id, call.pokemon_b_id, call.available_moves, call.available_moves_b)
-        yield asdict(request_fields(ranking, call.language)) | asdict(choice_fields(ranking))
+        yield request_fields(ranking, call.language)._asdict() | choice_fields(ranking)._asdict()
         progress(done, size)
 
 

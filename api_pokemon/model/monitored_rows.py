@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from typing import NamedTuple, get_type_hints
 
 from api_pokemon.dex import Form, Language
 from api_pokemon.model.ranking import MovesFirst, OpponentAssumption, Ranking
@@ -16,8 +16,7 @@ LOOKED_UP = ("attacker", "defender")
 """The request's fields by which logged predictions are looked up."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFields:
+class RequestFields(NamedTuple):
     """What was asked. Differences are the attacker's base stat less the defender's."""
 
     attacker: str
@@ -37,8 +36,7 @@ class RequestFields:
     speed_difference: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChoiceFields:
+class ChoiceFields(NamedTuple):
     """What the model chose, and how sure it was."""
 
     move_type: str
@@ -57,8 +55,8 @@ class ChoiceFields:
 
 def _specs(group: Group, rows: type) -> Iterator[FieldSpec]:
     """Numbers are measured, all else is counted: texts, and what is true or false."""
-    for field in fields(rows):
-        yield FieldSpec(field.name, "number" if field.type in (int, float) else "category", group)
+    for name, kind in get_type_hints(rows).items():
+        yield FieldSpec(name, "number" if kind in (int, float) else "category", group)
 
 
 MONITORED_FIELDS = (*_specs("request", RequestFields), *_specs("choice", ChoiceFields))

@@ -1,9 +1,9 @@
 """Win probabilities of one request: from the tablebase where a version has one, else from ONNX."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,33 +16,15 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, I
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex
 from api_pokemon.errors import ModelDamagedError
-from api_pokemon.model.features import FEATURES, FeatureTables, Indices
+from api_pokemon.model.features import FEATURES, FeatureTables
+from api_pokemon.model.lookup import Answer, Lookup
 from api_pokemon.model.registry import MODEL_FILE, TABLEBASE_DIR, ModelMetadata, load_metadata
-from api_pokemon.model.tablebase import SCALE, Tablebase, check_tablebase, load_tablebase, oriented
+from api_pokemon.model.tablebase import check_tablebase, load_tablebase, oriented
 
 Engine = Literal["tablebase", "onnx"]
 PROBABILITIES = "probabilities"
 ONNX_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile)
 """What onnxruntime raises at a file that is no model; it has no base for them, not even ``RuntimeError``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """For each of A's k moves, B's reply that is worst for A.
-
-    Attributes
-    ----------
-    win_probability : (k,) float64 in [0, 1]
-    reply : (k,) rows of the move table
-    damage : (k,) mean damage of one use as a share of B's HP, misses included
-    uses, reply_uses : (k,) mean uses until the target is knocked out, each way
-    """
-
-    win_probability: NDArray[np.float64]
-    reply: Indices
-    damage: NDArray[np.float64]
-    uses: NDArray[np.float64]
-    reply_uses: NDArray[np.float64]
 
 
 class OnnxScore:
@@ -89,12 +71,12 @@ class ModelPredictor:
         self.tables: DuelTables = features.tables
         self.score = score
         self.folder = folder
-        self._tablebase: Tablebase | None = None
+        self._lookup: Lookup | None = None
 
     @property
     def engine(self) -> Engine:
         """What answers for learnable moves."""
-        return "onnx" if self._tablebase is None else "tablebase"
+        return "onnx" if self._lookup is None else "tablebase"
 
     def load_tablebase(self) -> None:
         """Answer from the version's tablebase from now on.
@@ -105,7 +87,8 @@ class ModelPredictor:
             There is none, or it cannot be trusted; ONNX goes on answering.
         """
         folder = self.folder / TABLEBASE_DIR
-        self._tablebase = load_tablebase(folder, self.metadata.model_sha256, self.features, self.score)
+        tablebase = load_tablebase(folder, self.metadata.model_sha256, self.features, self.score)
+        self._lookup = Lookup(tablebase, self.tables)
 
     def check_files(self) -> None:
         """See whether what lies in the version's folder is still what answers here.
@@ -120,58 +103,41 @@ class ModelPredictor:
         found = load_metadata(self.folder)
         if found.model_sha256 != self.metadata.model_sha256:
             raise ModelDamagedError(f"{self.folder / MODEL_FILE} is another model than the one that answers.")
-        if self._tablebase is not None:
+        if self._lookup is not None:
             check_tablebase(self.folder / TABLEBASE_DIR, self.metadata.model_sha256)
 
-    def answer(self, form_a: int, moves_a: Indices, form_b: int, moves_b: Indices | None = None) -> Answers:
+    def answer(
+        self, form_a: int, moves_a: Sequence[int], form_b: int, moves_b: Sequence[int] | None = None
+    ) -> Sequence[Answer]:
         """Answer one request; forms and moves are rows of the tables.
 
         Parameters
         ----------
         moves_b
             B's replies; None for all damaging moves of its learnset, which must not be empty.
+
+        Returns
+        -------
+        One for each of A's moves.
         """
-        tables = self.tables
-        tablebase = self._tablebase
-        if tablebase is None:
+        if self._lookup is None:
             return self._live(form_a, moves_a, form_b, moves_b)
-        pairs_a = tables.pair_row[form_a, moves_a]
-        known = pairs_a >= 0
-        if moves_b is None:
-            pairs_b = None
-        else:
-            pairs_b = tables.pair_row[form_b, moves_b]
-            known &= bool((pairs_b >= 0).all())
-        if known.all():
-            return self._stored(tablebase, form_a, pairs_a, form_b, pairs_b)
-        live = self._live(form_a, moves_a[~known], form_b, moves_b)
-        if not known.any():
-            return live
-        stored = self._stored(tablebase, form_a, pairs_a[known], form_b, pairs_b)
-        return _merged(known, stored, live)
+        found = self._lookup.find(form_a, moves_a, form_b, moves_b)
+        if None not in found:
+            return cast("list[Answer]", found)
+        unknown = [move for move, answer in zip(moves_a, found, strict=True) if answer is None]
+        live = iter(self._live(form_a, unknown, form_b, moves_b))
+        return [answer or next(live) for answer in found]
 
-    def _stored(
-        self, tablebase: Tablebase, form_a: int, pairs_a: Indices, form_b: int, pairs_b: Indices | None
-    ) -> Answers:
-        if pairs_b is None:
-            replies = tablebase.worst_reply[pairs_a, form_b].astype(np.intp)
-            win = tablebase.worst_win[pairs_a, form_b]
-        else:
-            wins = tablebase.win[pairs_a[:, None], pairs_b]
-            best = wins.argmin(1)
-            replies, win = pairs_b[best], wins[np.arange(len(best)), best]
-        return Answers(
-            win_probability=win / SCALE,
-            reply=self.tables.pair_move[replies],
-            damage=tablebase.damage[pairs_a, form_b].astype(np.float64),
-            uses=tablebase.uses[pairs_a, form_b].astype(np.float64),
-            reply_uses=tablebase.uses[replies, form_a].astype(np.float64),
-        )
-
-    def _live(self, form_a: int, moves_a: Indices, form_b: int, moves_b: Indices | None) -> Answers:
+    def _live(
+        self, form_a: int, named_a: Sequence[int], form_b: int, named_b: Sequence[int] | None
+    ) -> Sequence[Answer]:
         tables = self.tables
-        if moves_b is None:
+        moves_a = np.asarray(named_a, dtype=np.intp)
+        if named_b is None:
             moves_b = tables.pair_move[tables.first_pair[form_b] : tables.first_pair[form_b + 1]]
+        else:
+            moves_b = np.asarray(named_b, dtype=np.intp)
         k, n = len(moves_a), len(moves_b)
         # One call for both sides: at this size numpy's calls cost more than what they compute.
         attacker = np.concatenate([np.full(k, form_a), np.full(n, form_b)])
@@ -183,13 +149,14 @@ class ModelPredictor:
             wins[moves_a[:, None] == moves_b] = 0.5
         best = wins.argmin(1)
         numbers = both.numbers
-        return Answers(
-            win_probability=wins[np.arange(k), best],
-            reply=moves_b[best],
-            damage=numbers.expected_damage[:k],
-            uses=numbers.uses_to_knock_out[:k],
-            reply_uses=numbers.uses_to_knock_out[k:][best],
+        columns = (
+            wins[np.arange(k), best],
+            moves_b[best],
+            numbers.expected_damage[:k],
+            numbers.uses_to_knock_out[:k],
+            numbers.uses_to_knock_out[k:][best],
         )
+        return [Answer(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 def open_model(dex: Dex, folder: Path) -> ModelPredictor:
@@ -207,19 +174,3 @@ def open_model(dex: Dex, folder: Path) -> ModelPredictor:
             "train it anew with `api-pokemon train`."
         )
     return ModelPredictor(metadata, FeatureTables(DuelTables(dex)), OnnxScore(folder / MODEL_FILE), folder)
-
-
-def _merged(known: NDArray[np.bool_], stored: Answers, live: Answers) -> Answers:
-    def both(name: str) -> NDArray[np.float64]:
-        first, second = getattr(stored, name), getattr(live, name)
-        merged = np.empty(len(known), dtype=first.dtype)
-        merged[known], merged[~known] = first, second
-        return merged
-
-    return Answers(
-        win_probability=both("win_probability"),
-        reply=both("reply").astype(np.intp),
-        damage=both("damage"),
-        uses=both("uses"),
-        reply_uses=both("reply_uses"),
-    )

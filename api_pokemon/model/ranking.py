@@ -1,16 +1,15 @@
 """From names to a ranked answer: the one place where a request becomes a duel."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from operator import attrgetter
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex, Form, Move
 from api_pokemon.errors import NoDamagingMoveError
-from api_pokemon.model.predictor import Answers
+from api_pokemon.model.lookup import Answer
 
 OpponentAssumption = Literal["given_moves", "worst_of_learnset"]
 Unranked = Literal["status", "last_resort"]
@@ -24,13 +23,12 @@ class Predictor(Protocol):
     tables: DuelTables
 
     def answer(
-        self, form_a: int, moves_a: NDArray[np.intp], form_b: int, moves_b: NDArray[np.intp] | None = None
-    ) -> Answers:
+        self, form_a: int, moves_a: Sequence[int], form_b: int, moves_b: Sequence[int] | None = None
+    ) -> Sequence[Answer]:
         """Win probabilities against the worst reply; arguments are rows of the tables."""
 
 
-@dataclass(frozen=True, slots=True)
-class Because:
+class Because(NamedTuple):
     """Why: mean uses to knock out each way, misses included, and who strikes first in a turn ("either": a coin)."""
 
     hits_to_knock_out: float
@@ -38,8 +36,7 @@ class Because:
     moves_first: MovesFirst
 
 
-@dataclass(frozen=True, slots=True)
-class RankedMove:
+class RankedMove(NamedTuple):
     """One of A's moves against the reply that is worst for A.
 
     Attributes
@@ -60,16 +57,14 @@ class RankedMove:
     because: Because
 
 
-@dataclass(frozen=True, slots=True)
-class UnrankedMove:
+class UnrankedMove(NamedTuple):
     """A move that decides no duel by itself, or that nobody can choose (Struggle), and why."""
 
     move: Move
     reason: Unranked
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
+class Ranking(NamedTuple):
     """A's damaging moves, best first, and what could not be ranked.
 
     Attributes
@@ -101,6 +96,7 @@ class MoveRanker:
         self._predictor = predictor
         self._tables = predictor.tables
         self._speed: list[int] = predictor.tables.speed.tolist()
+        self._can_duel: list[bool] = (np.diff(predictor.tables.first_pair) > 0).tolist()
         self._moves = tuple(dex.move(move_id) for move_id in predictor.tables.moves.ids)
 
     def rank(
@@ -155,13 +151,14 @@ class MoveRanker:
             form_b=form_b,
             opponent_assumption="worst_of_learnset" if replies is None else "given_moves",
             moves=self._ranked(form_a, form_b, ranked, answers),
-            unranked=tuple(_unranked(move) for move in candidates if move.id not in move_row),
+            unranked=tuple([_unranked(move) for move in candidates if move.id not in move_row]),
             candidates=candidates,
             replies=replies,
         )
 
-    def _rows(self, moves: Sequence[Move]) -> NDArray[np.intp]:
-        return np.array([self._tables.move_row[move.id] for move in moves], dtype=np.intp)
+    def _rows(self, moves: Sequence[Move]) -> list[int]:
+        move_row = self._tables.move_row
+        return [move_row[move.id] for move in moves]
 
     def _named(self, names: Sequence[str]) -> tuple[Move, ...]:
         return tuple({move.id: move for move in map(self._dex.find_move, names)}.values())
@@ -174,36 +171,30 @@ class MoveRanker:
         return damaging
 
     def _require_damaging(self, form: Form, row: int) -> None:
-        if self._tables.first_pair[row] == self._tables.first_pair[row + 1]:
+        if not self._can_duel[row]:
             raise NoDamagingMoveError(
                 f"{form.name} (id {form.id}) learns no damaging move of its own, so it cannot duel."
             )
 
-    def _ranked(self, form_a: Form, form_b: Form, moves: Sequence[Move], answers: Answers) -> tuple[RankedMove, ...]:
+    def _ranked(
+        self, form_a: Form, form_b: Form, moves: Sequence[Move], answers: Sequence[Answer]
+    ) -> tuple[RankedMove, ...]:
         speed_a, speed_b = (self._speed[self._tables.form_row[form.id]] for form in (form_a, form_b))
-        columns = zip(
-            moves,
-            answers.win_probability.tolist(),
-            answers.reply.tolist(),
-            answers.damage.tolist(),
-            answers.uses.tolist(),
-            answers.reply_uses.tolist(),
-            strict=True,
-        )
+        effectiveness, known = self._dex.effectiveness, self._moves
         ranked = [
-            RankedMove(
-                move=move,
-                learnable=form_a.learns(move.id),
-                stab=move.type in form_a.types,
-                type_multiplier=self._dex.effectiveness(move.type, form_b.types),
-                expected_damage=damage,
-                opponent_move=self._moves[reply],
-                win_probability=win,
-                because=Because(uses, reply_uses, _moves_first(move, speed_a, self._moves[reply], speed_b)),
+            RankedMove(  # in the order of its fields: by name, it would take twice as long
+                move,
+                form_a.learns(move.id),
+                move.type in form_a.types,
+                effectiveness(move.type, form_b.types),
+                damage,
+                known[reply],
+                win,
+                Because(uses, reply_uses, _moves_first(move, speed_a, known[reply], speed_b)),
             )
-            for move, win, reply, damage, uses, reply_uses in columns
+            for move, (win, reply, damage, uses, reply_uses) in zip(moves, answers, strict=True)
         ]
-        ranked.sort(key=lambda item: item.win_probability, reverse=True)
+        ranked.sort(key=attrgetter("win_probability"), reverse=True)
         return tuple(ranked)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from api_pokemon.errors import DexError, DuelError, PayloadError
-from api_pokemon.model.asked import WIN_DECIMALS, read_payload
+from api_pokemon.model.asked import WIN_DECIMALS, read_payload, told_win
 from api_pokemon.model.ranking import MoveRanker
 from api_pokemon.model.tablebase import TOLERANCE
 from api_pokemon.monitoring import Prediction
@@ -125,7 +125,7 @@ class Replay:
             asked.recommended,
             best.move.id,
             prediction.probability,
-            round(best.win_probability, WIN_DECIMALS),
+            told_win(best.win_probability),
             best.move.id != asked.recommended and best.win_probability - next(chances, 0.0) <= TOLERANCE,
         )
 

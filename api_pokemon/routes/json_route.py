@@ -1,15 +1,17 @@
 """The fast lane: JSON in, JSON out, with nothing of FastAPI in between but its router and its documentation."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from fastapi import Request, Response
+import msgspec
+from fastapi import Request
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from api_pokemon.routes.echo import shorten
-from api_pokemon.routes.languages import choose_language, language_headers
+from api_pokemon.routes.languages import LANGUAGES, choose_language, language_headers
 from api_pokemon.routes.problems import Kind, ProblemError
 from api_pokemon.routes.validation import explain, field_errors
 
@@ -24,26 +26,23 @@ class JsonRoute(APIRoute):
 
     The parameters of the path are handed over by name, as the texts that they are.
 
-    FastAPI reads the function's signature for its documentation; when a request comes, the dependency solver is left
-    out, which halves the time of the whole framework (32 to 13 µs). The body is validated from its bytes, and the
-    answer is written straight to bytes. Of FastAPI's dependencies, those of the route (``dependencies=``) do run; they
-    take the request alone.
+    FastAPI reads the function's signature for its documentation; when a request comes, only its router has a part in
+    it, which takes a third of the time of the whole framework. The body is validated from its bytes, and the answer is
+    written straight to bytes. Of FastAPI's dependencies, those of the route (``dependencies=``) do run; they take the
+    request alone.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Any]:
+    def __init__(self, path: str, endpoint: Callable[..., Awaitable[Any]], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
         body_type = self.body_field.field_info.annotation if self.body_field else None
         if not (isinstance(body_type, type) and issubclass(body_type, BaseModel)):
-            raise TypeError(f"{self.endpoint.__name__} must take one body, which is a pydantic model.")
-        return JsonHandler(
-            tuple(depends.dependency for depends in self.dependencies if depends.dependency is not None),
-            body_type,
-            self.endpoint,
-            TypeAdapter(self.response_model),
-        ).handle
+            raise TypeError(f"{endpoint.__name__} must take one body, which is a pydantic model.")
+        guards = tuple(depends.dependency for depends in self.dependencies if depends.dependency is not None)
+        self.app = JsonHandler(guards, body_type, endpoint)
 
 
 class JsonHandler:
-    """Takes a request through its stations.
+    """Takes a request through its stations, as ASGI.
 
     Parameters
     ----------
@@ -53,8 +52,6 @@ class JsonHandler:
         What the body must be.
     endpoint
         Answers; takes the request, the body, the caller's language, and the parameters of the path by name.
-    answer_type
-        What the endpoint returns.
     """
 
     def __init__(
@@ -62,28 +59,37 @@ class JsonHandler:
         guards: tuple[Callable[[Request], Awaitable[None]], ...],
         body_type: type[BaseModel],
         endpoint: Callable[..., Awaitable[Any]],
-        answer_type: TypeAdapter[Any],
     ) -> None:
         self._guards = guards
         self._body_type = body_type
         self._endpoint = endpoint
-        self._answer_type = answer_type
 
-    async def handle(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
         for guard in self._guards:
             await guard(request)
-        headers: Headers = dict(request.scope["headers"])
-        body = await _read_body(request, headers)
+        headers: Headers = dict(scope["headers"])
+        body = await _read_body(receive, headers)
         _check_media_type(headers)
         try:
             question = self._body_type.model_validate_json(body)
         except ValidationError as error:
             raise _invalid_body(body, error) from None
         language = choose_language(headers.get(b"accept-language", b"").decode("latin-1"))
-        answer = await self._endpoint(request, question, language, **request.path_params)
-        return Response(
-            self._answer_type.dump_json(answer), media_type="application/json", headers=language_headers(language)
-        )
+        answer = _encode(await self._endpoint(request, question, language, **scope["path_params"]))
+        length = (b"content-length", b"%d" % len(answer))
+        await send({"type": "http.response.start", "status": 200, "headers": [length, *_ANSWER_HEADERS[language]]})
+        await send({"type": "http.response.body", "body": answer})
+
+
+_encode = msgspec.json.Encoder().encode
+_ANSWER_HEADERS = {
+    language: tuple(
+        (name.lower().encode(), value.encode())
+        for name, value in {**language_headers(language), "Content-Type": "application/json"}.items()
+    )
+    for language in LANGUAGES
+}
 
 
 def _check_media_type(headers: Headers) -> None:
@@ -99,29 +105,29 @@ def _check_media_type(headers: Headers) -> None:
         )
 
 
-async def _read_body(request: Request, headers: Headers) -> bytes:
+async def _read_body(receive: Receive, headers: Headers) -> bytes:
     """The body, which is measured while it comes in: what Content-Length says is a promise, and may be missing."""
     declared = headers.get(b"content-length", b"")
     if declared.isdigit() and (len(declared) > len(str(MOST_BYTES)) or int(declared) > MOST_BYTES):
         raise _too_large()
-    parts: list[bytes] = []
-    size = 0
-    async for part in _parts(request):
-        parts.append(part)
-        size += len(part)
-        if size > MOST_BYTES:
-            raise _too_large()
-    return b"".join(parts)
+    body, more = await _read_part(receive)
+    if more:
+        parts, size = [body], len(body)
+        while more and size <= MOST_BYTES:
+            part, more = await _read_part(receive)
+            parts.append(part)
+            size += len(part)
+        body = b"".join(parts)
+    if len(body) > MOST_BYTES:
+        raise _too_large()
+    return body
 
 
-async def _parts(request: Request) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        more = message.get("more_body", False)
-        yield message.get("body", b"")
+async def _read_part(receive: Receive) -> tuple[bytes, bool]:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def _too_large() -> ProblemError:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from api_pokemon.dex import Dex, Language
 from api_pokemon.errors import DexError, PayloadError
-from api_pokemon.model.asked import WIN_DECIMALS, AskedDuel, read_payload
+from api_pokemon.model.asked import AskedDuel, read_payload, told_win
 from api_pokemon.monitoring.prediction_log import LoggedPrediction
 from api_pokemon.routes import schemas
 from api_pokemon.routes.lookups import KnownOutcome
@@ -32,7 +32,7 @@ class LoggedAnswers:
             made_at=_time(made.made_at_seconds),
             model_version=made.model_version,
             win_probability=made.probability,
-            confidence=round(made.confidence, WIN_DECIMALS),
+            confidence=told_win(made.confidence),
             duel=self._duel(made.payload, language),
             request=dict(made.request),
             choice=dict(made.choice),

@@ -1,18 +1,16 @@
 """Predictions made again: what counts as a change, and how changes are summed up."""
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from random import Random
 
-import numpy as np
 import pytest
 
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex
-from api_pokemon.model import Answers, ModelPredictor, MoveRanker
+from api_pokemon.model import Answer, ModelPredictor, MoveRanker
 from api_pokemon.model.asked import AskedDuel, asked_duel
-from api_pokemon.model.features import Indices
 from api_pokemon.model.replay import Changes, Replay
 from api_pokemon.model.tablebase import TOLERANCE
 from api_pokemon.monitoring import Prediction, new_id
@@ -30,9 +28,10 @@ class Stub:
         self.tables = tables
         self.wins: list[float] = [0.5]
 
-    def answer(self, form_a: int, moves_a: Indices, form_b: int, moves_b: Indices | None = None) -> Answers:
-        ones = np.ones(len(moves_a))
-        return Answers(np.array(self.wins), np.zeros(len(moves_a), dtype=np.intp), ones, ones, ones)
+    def answer(
+        self, form_a: int, moves_a: Sequence[int], form_b: int, moves_b: Sequence[int] | None = None
+    ) -> Sequence[Answer]:
+        return [Answer(win, 0, 1.0, 1.0, 1.0) for win in self.wins]
 
 
 @pytest.fixture
