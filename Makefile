@@ -92,6 +92,14 @@ audit: $(DEV) ## Look for committed secrets, licences that are not taken, and kn
 	$(BIN)/python scripts/check_licences.py
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off --requirement requirements-dev.txt
 
+.PHONY: bench-scale
+bench-scale: $(DEV) ## Measure memory and look-ups up to 10,000,000 predictions: hours, 30 GB; `make bench-scale OPTIONS="--most 1000000"` for less
+	$(BIN)/python -m benchmarks.scale $(OPTIONS)
+
+.PHONY: bench-compare
+bench-compare: $(DEV) ## Compare requests per second with those of another revision: `make bench-compare BASE=HEAD~1`
+	$(BIN)/python -m benchmarks.compare $(BASE) $(OPTIONS)
+
 .PHONY: demo-drift
 demo-drift: $(DEV) ## Show drift noticed, alerted, delivered and over, on the native stack
 	$(BIN)/python -m benchmarks.drift_demo

@@ -20,6 +20,9 @@ def commands(data_dir: str) -> tuple[tuple[str, ...], ...]:
     return (
         ("-m", "benchmarks.dex_load"),
         ("-m", "benchmarks.service_time", "--data-dir", data_dir),
+        ("-m", "benchmarks.request_parts", "--data-dir", data_dir),
+        ("-m", "benchmarks.throughput", "--data-dir", data_dir),
+        ("-m", "benchmarks.model_servers"),
         ("-m", "benchmarks.metrics_cost", "--service"),
         ("-m", "benchmarks.metrics_cost"),
         ("-m", "benchmarks.recording", "--service"),

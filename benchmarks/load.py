@@ -1,47 +1,46 @@
-"""HTTP load from a process of its own, and two servers compared under it.
+"""HTTP load from a process of its own.
 
 The client speaks just enough HTTP/1.1 over raw sockets to keep a server busy: keep-alive, one request at a time on each
 connection, answers with a Content-Length. It costs less than the server does, so that the server is what is measured.
 
     python -m benchmarks.load --port 8000 --path /health/live --seconds 5
 
-A comparison also takes the CPU time that each server spent per request: on a machine that does other things meanwhile,
-it stays steady where requests per second do not.
-
-Other benchmarks use :func:`serving`, :func:`measure`, :func:`alternate` and :func:`pinned`.
+Other benchmarks use :func:`measure`; :mod:`benchmarks.alternation` compares servers.
 """
 
 import argparse
 import asyncio
 import json
 import os
-import socket
-import statistics
+import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from time import perf_counter
 from typing import NamedTuple, cast
 
-import psutil
 import uvloop
 
 HOST = "127.0.0.1"
 
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Call:
-    """The request that is sent again and again."""
+    """The request that is sent again and again, with these bodies in turn where there are some."""
 
     path: str
     method: str = "GET"
-    body: str = ""
+    bodies: Sequence[str] = ()
 
-    def encode(self) -> bytes:
-        body = self.body.encode()
+    def encode(self) -> Sequence[bytes]:
+        return [self._encode(body.encode()) for body in self.bodies or ("",)]
+
+    def _encode(self, body: bytes) -> bytes:
         head = f"{self.method} {self.path} HTTP/1.1\r\nHost: {HOST}\r\n"
         if body:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
@@ -51,7 +50,7 @@ class Call:
 class Measurement(NamedTuple):
     """What one round of load saw. ``failed`` counts the answers that were not 2xx.
 
-    ``cpu_seconds`` is what the server spent, where :func:`alternate` could see it.
+    ``cpu_seconds`` is what the server spent, where :mod:`benchmarks.alternation` could see it.
     """
 
     requests: int
@@ -72,10 +71,10 @@ class Measurement(NamedTuple):
 
 
 class _Connection(asyncio.Protocol):
-    """Sends the request, waits for the whole answer, sends it again."""
+    """Sends a request, waits for the whole answer, sends the next one."""
 
-    def __init__(self, request: bytes, latencies: list[float], failures: list[bytes]) -> None:
-        self._request = request
+    def __init__(self, requests: Iterator[bytes], latencies: list[float], failures: list[bytes]) -> None:
+        self._requests = requests
         self._latencies = latencies
         self._failures = failures
         self._received = b""
@@ -88,13 +87,13 @@ class _Connection(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
-        head, found, body = self._received.partition(b"\r\n\r\n")
-        if not found or len(body) < _content_length(head):
+        received = self._received = self._received + data if self._received else data
+        end = received.find(b"\r\n\r\n")
+        if end < 0 or len(received) < end + 4 + _content_length(received, end):
             return
         self._latencies.append(perf_counter() - self._sent_at)
-        if not head.startswith(b"HTTP/1.1 2"):
-            self._failures.append(head)
+        if not received.startswith(b"HTTP/1.1 2"):
+            self._failures.append(received)
         self._received = b""
         if self._stopping:
             self._transport.close()
@@ -111,21 +110,21 @@ class _Connection(asyncio.Protocol):
 
     def _send(self) -> None:
         self._sent_at = perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(next(self._requests))
 
 
-def _content_length(head: bytes) -> int:
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line[15:])
-    raise ValueError("The load client only reads answers with a Content-Length.")
+def _content_length(received: bytes, end: int) -> int:
+    length = _LENGTH.search(received, 0, end)
+    if length is None:
+        raise ValueError("The load client only reads answers with a Content-Length.")
+    return int(length[1])
 
 
 async def _load(port: int, call: Call, connections: int, seconds: float) -> Measurement:
     loop = asyncio.get_running_loop()
     latencies: list[float] = []
     failures: list[bytes] = []
-    connect = partial(_Connection, call.encode(), latencies, failures)
+    connect = partial(_Connection, cycle(call.encode()), latencies, failures)
     began = perf_counter()
     clients = [(await loop.create_connection(connect, HOST, port))[1] for _ in range(connections)]
     await asyncio.wait([client.closed for client in clients], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -144,116 +143,17 @@ def measure(
     port: int, call: Call, *, connections: int = 32, seconds: float = 2.0, core: int | None = None
 ) -> Measurement:
     """Load the server on ``port`` from a new process, pinned to ``core`` if one is given."""
-    command = [sys.executable, "-m", "benchmarks.load", "--port", str(port), "--json"]
-    command += ["--path", call.path, "--method", call.method, "--body", call.body]
+    command = [sys.executable, "-m", "benchmarks.load", "--port", str(port), "--json", "--bodies-follow"]
+    command += ["--path", call.path, "--method", call.method]
     command += ["--connections", str(connections), "--seconds", str(seconds)]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, preexec_fn=pinned(core)).stdout
-    return Measurement(**json.loads(output))
-
-
-class Server(NamedTuple):
-    port: int
-    process: psutil.Process
-
-    def cpu_seconds(self) -> float:
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
-
-
-@contextmanager
-def serving(factory: str, *, core: int | None = None, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Serve the application that ``module:function`` makes, in a process of its own.
-
-    The socket listens before the server is up: the first request waits instead of being refused.
-    """
-    with socket.create_server((HOST, 0), backlog=1024) as listener:
-        # Uvicorn takes an inherited socket for a Unix one and leaves Nagle's algorithm on: 40 ms for every answer.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        port = int(listener.getsockname()[1])
-        command = [sys.executable, "-m", "uvicorn", "--factory", factory, "--fd", str(listener.fileno())]
-        command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
-        server = subprocess.Popen(
-            command,
-            pass_fds=[listener.fileno()],
-            env={**os.environ, **(environment or {})},
-            preexec_fn=pinned(core),
-        )
-    try:
-        yield Server(port, psutil.Process(server.pid))
-    finally:
-        server.terminate()
-        server.wait()
+    bodies = json.dumps(call.bodies).encode()
+    done = subprocess.run(command, check=True, input=bodies, stdout=subprocess.PIPE, preexec_fn=pinned(core))
+    return Measurement(**json.loads(done.stdout))
 
 
 def pinned(core: int | None) -> partial[None] | None:
     """What a child process does first, so that it runs on that core alone."""
     return None if core is None else partial(os.sched_setaffinity, 0, {core})
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One of the servers to compare: a name, a factory, and what its environment must say."""
-
-    name: str
-    factory: str
-    environment: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Rounds of the baseline and of the variant, taken in turns."""
-
-    baseline: Sequence[Measurement]
-    variant: Sequence[Measurement]
-
-    @property
-    def ratio(self) -> float:
-        """Requests per second of the variant over those of the baseline: the median over the rounds."""
-        return statistics.median(variant.per_second / baseline.per_second for baseline, variant in self.pairs)
-
-    @property
-    def cpu_ratio(self) -> float:
-        """The same ratio by CPU time: that of the baseline's requests over that of the variant's."""
-        return statistics.median(baseline.cpu_us / variant.cpu_us for baseline, variant in self.pairs)
-
-    @property
-    def pairs(self) -> Sequence[tuple[Measurement, Measurement]]:
-        return list(zip(self.baseline, self.variant, strict=True))
-
-
-def alternate(
-    baseline: Variant,
-    variant: Variant,
-    call: Call,
-    *,
-    rounds: int = 10,
-    seconds: float = 2.0,
-    connections: int = 32,
-    server_core: int | None = None,
-    client_core: int | None = None,
-) -> Comparison:
-    """Load two servers in turns, so that whatever else the machine does falls on both.
-
-    Both servers run all the time on the same core; the one that is not asked sleeps. Each begins every other round.
-    """
-    with ExitStack() as stack:
-        servers = [
-            stack.enter_context(serving(side.factory, core=server_core, environment=side.environment))
-            for side in (baseline, variant)
-        ]
-
-        def load(server: Server, seconds: float) -> Measurement:
-            before = server.cpu_seconds()
-            seen = measure(server.port, call, connections=connections, seconds=seconds, core=client_core)
-            return seen._replace(cpu_seconds=server.cpu_seconds() - before)
-
-        for server in servers:
-            load(server, seconds=min(seconds, 1.0))
-        results: dict[int, list[Measurement]] = {server.port: [] for server in servers}
-        for turn in range(rounds):
-            for server in servers if turn % 2 == 0 else reversed(servers):
-                results[server.port].append(load(server, seconds))
-    return Comparison(*results.values())
 
 
 def main() -> None:
@@ -265,8 +165,10 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--bodies-follow", action="store_true", help="read a JSON array of bodies from standard input")
     options = parser.parse_args()
-    call = Call(options.path, options.method, options.body)
+    bodies = json.load(sys.stdin) if options.bodies_follow else [options.body]
+    call = Call(options.path, options.method, bodies)
     result = uvloop.run(_load(options.port, call, options.connections, options.seconds))
     if options.json:
         print(json.dumps(result._asdict()))

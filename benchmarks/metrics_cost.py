@@ -34,7 +34,8 @@ from api_pokemon.monitoring import (
     note_prediction,
     watch,
 )
-from benchmarks.load import Call, Variant, alternate
+from benchmarks.alternation import Cores, alternate, uvicorn
+from benchmarks.load import Call
 
 BOUND = 0.90
 DURATIONS = catalogue.MODEL_PREDICTION_DURATION.buckets
@@ -43,7 +44,7 @@ _HERE = "benchmarks.metrics_cost"
 DUEL = Call(
     "/predict/best-move",
     "POST",
-    '{"pokemon_a_id":1,"pokemon_b_id":25,"available_moves":["Tackle","Vine Whip","Razor Leaf","Sludge Bomb"]}',
+    ('{"pokemon_a_id":1,"pokemon_b_id":25,"available_moves":["Tackle","Vine Whip","Razor Leaf","Sludge Bomb"]}',),
 )
 _ANSWER = b'{"recommended":"this one","win_probability":0.93,"confidence":0.93}'
 
@@ -179,10 +180,10 @@ def main() -> int:
             print(f"{cost:6.2f} us  {name}")
         print(f"{client_objects_microseconds():6.2f} us  model metrics, if they were prometheus_client's own objects")
         return 0
-    off, on = Variant("off", options.off), Variant("on", options.on)
-    call = Call(options.path, options.method, options.body)
+    off, on = uvicorn("off", options.off), uvicorn("on", options.on)
+    call = Call(options.path, options.method, (options.body,))
     if options.service:
-        off, on = Variant("off", f"{_HERE}:service_unwatched"), Variant("on", f"{_HERE}:service")
+        off, on = uvicorn("off", f"{_HERE}:service_unwatched"), uvicorn("on", f"{_HERE}:service")
         call = DUEL
     comparison = alternate(
         off,
@@ -191,8 +192,7 @@ def main() -> int:
         rounds=options.rounds,
         seconds=options.seconds,
         connections=options.connections,
-        server_core=options.server_core,
-        client_core=options.client_core,
+        cores=Cores(options.server_core, options.client_core),
     )
     for without, watching in comparison.pairs:
         print(f"requests/s off {without.per_second:7,.0f} on {watching.per_second:7,.0f}", end="   ")

@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--calm-ms", type=float, default=0.0, help="also tell when answers came within this time again")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    requests = [Call(PATH, "POST", line.rstrip("\n")).encode() for line in sys.stdin]
+    requests = Call(PATH, "POST", [line.rstrip("\n") for line in sys.stdin]).encode()
     print(json.dumps(uvloop.run(_run(options, requests))._asdict()))
 
 

@@ -21,6 +21,7 @@ from itertools import chain
 from pathlib import Path
 
 import msgspec
+import psutil
 from fastapi import FastAPI, Request, Response
 
 from api_pokemon.garbage import spare_what_stays
@@ -29,8 +30,9 @@ from api_pokemon.monitoring import NullRecorder, OutboxFolder, OutboxRecorder, R
 from api_pokemon.monitoring.database import connect
 from api_pokemon.monitoring.prediction_log import PredictionLog
 from api_pokemon.startup import read_settings
+from benchmarks.alternation import Comparison, Cores, alternate, uvicorn
 from benchmarks.events import duel_predictions
-from benchmarks.load import Comparison, Variant, alternate, pinned
+from benchmarks.load import pinned
 from benchmarks.metrics_cost import DUEL
 from tests.servers import free_port
 
@@ -82,9 +84,9 @@ def _ready(app: FastAPI) -> FastAPI:
 
 
 @contextmanager
-def data_folder() -> Iterator[Mapping[str, str]]:
-    """An environment whose data folder is new, but for the models, and goes afterwards."""
-    models = read_settings().data_dir.absolute() / "models"
+def data_folder(data_dir: Path | None = None) -> Iterator[Mapping[str, str]]:
+    """An environment whose data folder is new, but for the models of another one, and goes afterwards."""
+    models = (data_dir or read_settings().data_dir).absolute() / "models"
     models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="recording-") as folder:
         Path(folder, "models").symlink_to(models)
@@ -92,7 +94,7 @@ def data_folder() -> Iterator[Mapping[str, str]]:
 
 
 @contextmanager
-def working(environment: Mapping[str, str], core: int) -> Iterator[None]:
+def working(environment: Mapping[str, str], core: int | None) -> Iterator[psutil.Process]:
     """Let a worker log what is in the outbox meanwhile, and tell how many it logged.
 
     Raises
@@ -100,7 +102,8 @@ def working(environment: Mapping[str, str], core: int) -> Iterator[None]:
     RuntimeError
         If it logged nothing: what was measured was then something else.
     """
-    log = PredictionLog(connect(f"sqlite:///{environment['API_POKEMON_DATA_DIR']}/log.sqlite"))
+    sqlite_url = f"sqlite:///{environment['API_POKEMON_DATA_DIR']}/log.sqlite"
+    log = PredictionLog(connect(environment.get("API_POKEMON_LOG_URL", sqlite_url)))
     log.migrate()
     worker = subprocess.Popen(
         [sys.executable, "-m", "api_pokemon", "worker"],
@@ -109,7 +112,7 @@ def working(environment: Mapping[str, str], core: int) -> Iterator[None]:
         preexec_fn=pinned(core),
     )
     try:
-        yield
+        yield psutil.Process(worker.pid)
         logged = sum(writer.logged for writer in log.counts().values())
         if not logged:
             raise RuntimeError(f"The worker logged nothing; its exit status is {worker.poll()}.")
@@ -151,7 +154,7 @@ def main() -> int:
     options = parser.parse_args()
     names = ("service_forgetting", "service") if options.service else ("constant", "constant_kept")
     with data_folder() as environment:
-        without, keeping = (Variant(name, f"{_HERE}:{name}", environment) for name in names)
+        without, keeping = (uvicorn(name, f"{_HERE}:{name}", environment) for name in names)
         with working(environment, options.client_core) if options.worker else nullcontext():
             comparison = together(
                 alternate(
@@ -161,8 +164,7 @@ def main() -> int:
                     rounds=options.rounds,
                     seconds=options.seconds,
                     connections=options.connections,
-                    server_core=options.server_core,
-                    client_core=options.client_core,
+                    cores=Cores(options.server_core, options.client_core),
                 )
                 for _ in range(options.starts)
             )

@@ -15,11 +15,13 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from time import perf_counter_ns
+from typing import NamedTuple
 
 import psutil
 from fastapi import FastAPI
@@ -51,20 +53,22 @@ class Times:
         return self.microseconds[int(share * (len(self.microseconds) - 1))]
 
 
-def bodies(dex: Dex, count: int, seed: int = 1) -> list[bytes]:
-    """Requests of random Pokémon that can duel, A with four random moves of its own."""
+def bodies(dex: Dex, count: int, seed: int = 1, *, replies: bool = False) -> list[bytes]:
+    """Requests of random Pokémon that can duel, A with four random moves of its own, and B too if it names replies."""
     tables = DuelTables(dex)
     moves_of: dict[int, list[str]] = {}
     for form, move in zip(tables.pair_form, tables.pair_move, strict=True):
         moves_of.setdefault(tables.form_ids[form], []).append(dex.move(tables.moves.ids[move]).name)
     able = [form_id for form_id, moves in moves_of.items() if len(moves) >= MOVES]
     random_ = random.Random(seed)
-    return [_body(a, random_.choice(able), random_.sample(moves_of[a], MOVES)) for a in random_.choices(able, k=count)]
-
-
-def _body(pokemon_a_id: int, pokemon_b_id: int, moves: Sequence[str]) -> bytes:
-    duel = {"pokemon_a_id": pokemon_a_id, "pokemon_b_id": pokemon_b_id, "available_moves": moves}
-    return json.dumps(duel).encode()
+    requests = []
+    for a in random_.choices(able, k=count):
+        b = random_.choice(able)
+        duel = {"pokemon_a_id": a, "pokemon_b_id": b, "available_moves": random_.sample(moves_of[a], MOVES)}
+        if replies:
+            duel["available_moves_b"] = random_.sample(moves_of[b], MOVES)
+        requests.append(json.dumps(duel).encode())
+    return requests
 
 
 def scope_for(body: bytes) -> Scope:
@@ -143,6 +147,25 @@ def compile_into(folder: Path, dex: Dex) -> None:
         compile_tablebase(predictor.features, predictor.score, predictor.metadata.model_sha256, target)
 
 
+class Engines(NamedTuple):
+    """Two data folders with the same model version: one where it has its tablebase, one where it has none."""
+
+    model: str
+    tablebase_dir: Path
+    onnx_dir: Path
+
+
+@contextmanager
+def both_engines(dex: Dex, data_dir: Path | None, model_version: str = "") -> Iterator[Engines]:
+    """Folders that go afterwards, but for that of the tablebase if it is given: it keeps the tablebase."""
+    with tempfile.TemporaryDirectory(prefix="engines-") as temporary:
+        compiled_dir, live_dir = data_dir or Path(temporary, "compiled"), Path(temporary, "live")
+        folder = install_version(compiled_dir / "models", model_version)
+        compile_into(folder, dex)
+        shutil.copytree(folder, live_dir / "models" / folder.name, ignore=shutil.ignore_patterns(TABLEBASE_DIR))
+        yield Engines(folder.name, compiled_dir, live_dir)
+
+
 def settings_for(data_dir: Path, model_version: str) -> Settings:
     return Settings(data_dir=data_dir, model_version=model_version, tablebase=False, _env_file=None)
 
@@ -167,15 +190,12 @@ def main() -> int:
     arguments = parser.parse_args()
     dex = load_dex()
     requests = bodies(dex, arguments.requests)
-    with tempfile.TemporaryDirectory() as temporary:
-        compiled_dir, live_dir = arguments.data_dir or Path(temporary, "compiled"), Path(temporary, "live")
-        folder = install_version(compiled_dir / "models", arguments.model_version)
-        compile_into(folder, dex)
-        shutil.copytree(folder, live_dir / "models" / folder.name, ignore=shutil.ignore_patterns(TABLEBASE_DIR))
-        print(f"{date.today()}, {psutil.cpu_count()} CPUs, model {folder.name}, {len(requests)} requests\n")
+    with both_engines(dex, arguments.data_dir, arguments.model_version) as engines:
+        print(f"{date.today()}, {psutil.cpu_count()} CPUs, model {engines.model}, {len(requests)} requests\n")
         print(f"{'microseconds':<32} {'median':>9} {'p99':>9} {'bound':>9}")
         within = [
-            report_engine(settings_for(data_dir, folder.name), dex, requests) for data_dir in (compiled_dir, live_dir)
+            report_engine(settings_for(data_dir, engines.model), dex, requests)
+            for data_dir in (engines.tablebase_dir, engines.onnx_dir)
         ]
     return 0 if all(within) else 1
 

@@ -1,0 +1,236 @@
+"""Whether the service stays as quick and as small as it was: from 100,000 predictions to 10,000,000.
+
+    python -m benchmarks.scale                                     # hours, and 30 GB of disk: `make bench-scale`
+    python -m benchmarks.scale --most 1000000 --predictions 300000 # a look
+
+The log: one of 100,000 predictions and one of many, of the same day, in SQLite and in PostgreSQL; asked in turns for
+predictions by id, for pages, and for a check for drift. They are filled as a worker fills them, batch by batch with
+their profiles, without a stream before it. Bound: the median of the large one over that of the small one.
+
+Memory: a process of `api-pokemon serve` and one of `api-pokemon worker` under load, until so many predictions are
+logged; the bounds are those of :mod:`benchmarks.memory`, and one for the API as it is at the end. What counts is what
+a process has for itself; of the tablebase, a file that all processes share, it has nothing.
+"""
+
+import argparse
+import random
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import date
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter, sleep
+
+import msgspec
+import psutil
+
+from api_pokemon.dex import load_dex
+from api_pokemon.model.baseline import find_baseline
+from api_pokemon.model.monitored_rows import LOOKED_UP
+from api_pokemon.monitoring import OutboxFolder, Prediction
+from api_pokemon.monitoring.database import connect
+from api_pokemon.monitoring.drift_checking import DriftChecker
+from api_pokemon.monitoring.events import encode
+from api_pokemon.monitoring.prediction_log import PredictionLog
+from api_pokemon.monitoring.profile_writing import ProfileWriter
+from api_pokemon.monitoring.stream import Entry
+from benchmarks.events import duel_predictions
+from benchmarks.figure import Figure, print_all
+from benchmarks.load import Call, Measurement, measure
+from benchmarks.memory import is_flat
+from benchmarks.recording import data_folder, working
+from benchmarks.service_time import bodies, both_engines
+from benchmarks.serving import running
+from tests.servers import PostgresServer, free_port, postgres_folder
+
+FEWEST, MOST = 100_000, 10_000_000
+MOST_SLOWER = 1.5
+MOST_API_BYTES = 150 << 20
+
+_WRITER = "8a4f4d0e-6f5a-4c3c-9d53-2f2a0c6c7b10"
+_DAY_SECONDS = 86_400
+_END_SECONDS = 1_785_542_400
+_WINDOW_SECONDS = 3600
+_BATCH = 1000
+_ROUNDS = 60
+_TEMPLATES = 2_000
+_ROUND_SECONDS = 10.0
+
+Operation = Callable[[PredictionLog, random.Random], object]
+
+
+def predictions_of_a_day(count: int) -> Iterator[Prediction]:
+    """So many, evenly over the day before the end, as the service makes them."""
+    templates = cycle(duel_predictions(_TEMPLATES))
+    for number in range(count):
+        yield msgspec.structs.replace(next(templates), prediction_id=id_of(number, count))
+
+
+def id_of(number: int, count: int) -> str:
+    """The id of one of them: the time, and the number to tell those of one millisecond apart."""
+    seconds = _END_SECONDS - _DAY_SECONDS + number * _DAY_SECONDS / count
+    time = f"{int(seconds * 1000):012x}"
+    return f"{time[:8]}-{time[8:]}-7000-8000-{number:012x}"
+
+
+def fill(url: str, count: int) -> PredictionLog:
+    """Log so many, with their profiles."""
+    log = PredictionLog(connect(url), looked_up=LOOKED_UP)
+    log.migrate()
+    profiles = ProfileWriter(partial(find_baseline, Path()))
+    made, began = predictions_of_a_day(count), perf_counter()
+    for first in range(1, count + 1, _BATCH):
+        batch = islice(made, _BATCH)
+        entries = [Entry(_WRITER, sequence, encode(event)) for sequence, event in enumerate(batch, first)]
+        log.write(entries, keep_offsets=True, also=profiles)
+    print(f"  {count:,} predictions logged in {perf_counter() - began:,.0f} s", flush=True)
+    return log
+
+
+def operations(version: str) -> Mapping[str, Operation]:
+    """What is asked of a log; each draws what to ask for."""
+
+    def some_seconds(draw: random.Random) -> float:
+        return _END_SECONDS - _DAY_SECONDS * (0.01 + 0.9 * draw.random())
+
+    def page_of_a_pokemon(log: PredictionLog, draw: random.Random) -> object:
+        name = draw.choice(_POKEMON)
+        return log.page(50, any_field={"attacker": name, "defender": name})
+
+    return {
+        "a prediction by its id": lambda log, draw: log.find(draw.choice(_ids(log))),
+        "the newest page": lambda log, draw: log.page(50),
+        "a page far back": lambda log, draw: log.page(50, before=draw.choice(_ids(log))),
+        "a page of a time": lambda log, draw: log.page(50, until_seconds=some_seconds(draw)),
+        "a page of a Pokémon": page_of_a_pokemon,
+        "a check for drift": lambda log, draw: DriftChecker(log.engine, _WINDOW_SECONDS).check(version, _END_SECONDS),
+    }
+
+
+_POKEMON = ("pikachu", "eevee", "mewtwo", "bulbasaur", "charizard", "snorlax", "gengar", "dragonite")
+_KNOWN_IDS: dict[int, Sequence[str]] = {}
+
+
+def _ids(log: PredictionLog) -> Sequence[str]:
+    return _KNOWN_IDS[id(log)]
+
+
+def milliseconds(act: Operation, log: PredictionLog, draw: random.Random) -> float:
+    began = perf_counter()
+    assert act(log, draw)
+    return (perf_counter() - began) * 1000
+
+
+def compare(small: PredictionLog, large: PredictionLog, version: str) -> Iterator[Figure]:
+    """Ask both in turns for each thing."""
+    draw = random.Random(1)
+    for name, act in operations(version).items():
+        for log in (small, large):
+            milliseconds(act, log, draw)
+        took = [[milliseconds(act, log, draw) for log in (small, large)] for _ in range(_ROUNDS)]
+        few, many = (statistics.median(column) for column in zip(*took, strict=True))
+        yield Figure(f"  {name}: {few:.2f} ms, then {many:.2f} ms", many / few, MOST_SLOWER)
+
+
+def compare_logs(kind: str, small_url: str, large_url: str, most: int) -> bool:
+    print(f"{kind}: {FEWEST:,} predictions, and {most:,}", flush=True)
+    version = duel_predictions(1)[0].model_version
+    small, large = (fill(url, count) for url, count in ((small_url, FEWEST), (large_url, most)))
+    for log, count in ((small, FEWEST), (large, most)):
+        _KNOWN_IDS[id(log)] = [id_of(number, count) for number in range(0, count, count // 1000)]
+    kept = print_all(compare(small, large, version))
+    small.engine.dispose()
+    large.engine.dispose()
+    return kept
+
+
+def sqlite_log(most: int) -> bool:
+    with TemporaryDirectory(prefix="scale-") as folder:
+        return compare_logs("SQLite", f"sqlite:///{folder}/small.sqlite", f"sqlite:///{folder}/large.sqlite", most)
+
+
+def postgres_log(most: int) -> bool:
+    with postgres_folder() as folder, PostgresServer(folder) as server, ExitStack() as databases:
+        small, large = (databases.enter_context(server.database(name)) for name in ("small", "large"))
+        return compare_logs("PostgreSQL", small, large, most)
+
+
+def marks(last: int) -> Sequence[int]:
+    """Where memory is looked at: from the fewest to the last, each about twice the one before."""
+    found = [FEWEST]
+    while found[-1] * 2 < last:
+        found.append(found[-1] * 2)
+    return [*found, last] if last > FEWEST else found
+
+
+def own_bytes(process: psutil.Process) -> int:
+    """What the process has for itself alone."""
+    return int(process.memory_full_info().uss)
+
+
+def memory(last: int, options: argparse.Namespace) -> bool:
+    """Load a whole service until so many predictions are logged, and look at its memory on the way."""
+    print(f"memory, from {FEWEST:,} predictions to {last:,}", flush=True)
+    asked = Call("/predict/best-move", "POST", [body.decode() for body in bodies(load_dex(), 500)])
+    port = free_port()
+    with both_engines(load_dex(), options.data_dir) as engines, data_folder(engines.tablebase_dir) as folder:
+        environment = {**folder, "API_POKEMON_PORT": str(port), "API_POKEMON_LOG_LEVEL": "warning"}
+        command = (sys.executable, "-m", "api_pokemon", "serve")
+        with (
+            working(environment, options.client_core) as worker,
+            running(command, port, core=options.server_core, environment=environment) as api,
+        ):
+            outboxes = OutboxFolder(Path(folder["API_POKEMON_DATA_DIR"], "outbox"))
+            ask = partial(measure, port, asked, seconds=_ROUND_SECONDS, core=options.client_core)
+            return watch_memory(ask, outboxes, {"API": api.process, "worker": worker}, marks(last))
+
+
+def watch_memory(
+    ask: Callable[[], Measurement],
+    outboxes: OutboxFolder,
+    processes: Mapping[str, psutil.Process],
+    marks: Sequence[int],
+) -> bool:
+    """Ask until each mark, let the worker log it all, and look; returns whether all bounds are kept."""
+    answered, seen = 0, {name: list[int]() for name in processes}
+    for mark in marks:
+        while answered < mark:
+            round_ = ask()
+            answered += round_.requests - round_.failed
+        while any(state.pending for state in outboxes.states()):
+            sleep(0.1)
+        for name, process in processes.items():
+            seen[name].append(own_bytes(process))
+    flat = [is_flat(name, sizes, marks) for name, sizes in seen.items()]
+    return print_all([Figure("memory of the API", max(seen["API"]) / 2**20, MOST_API_BYTES / 2**20, "MiB")]) and all(
+        flat
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--most", type=int, default=MOST, help="predictions in the large logs")
+    parser.add_argument("--predictions", type=int, default=MOST, help="to answer while memory is watched")
+    parser.add_argument("--only", choices=_PARTS, help="measure one part")
+    parser.add_argument("--data-dir", type=Path, help="keeps the compiled tablebase from run to run")
+    parser.add_argument("--server-core", type=int, default=0)
+    parser.add_argument("--client-core", type=int, default=1)
+    options = parser.parse_args()
+    print(f"{date.today()}, {psutil.cpu_count()} CPUs")
+    kept = [_PARTS[part](options) for part in ([options.only] if options.only else _PARTS)]
+    return 0 if all(kept) else 1
+
+
+_PARTS: Mapping[str, Callable[[argparse.Namespace], bool]] = {
+    "memory": lambda options: memory(options.predictions, options),
+    "sqlite": lambda options: sqlite_log(options.most),
+    "postgres": lambda options: postgres_log(options.most),
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
