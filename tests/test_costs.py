@@ -1,0 +1,160 @@
+"""What a request, a look-up and a batch cost, by counting: the same on every machine, however busy it is.
+
+A bound is what the thing costs now and about a tenth more. Where one is exceeded by a change that is worth it, raise
+it; `python -m benchmarks.service_time` tells what it takes in microseconds.
+"""
+
+import asyncio
+import gc
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Engine, event
+
+from api_pokemon.dex import load_dex
+from api_pokemon.main import create_app
+from api_pokemon.model.baseline import find_baseline
+from api_pokemon.model.monitored_rows import LOOKED_UP
+from api_pokemon.monitoring import Outbox, OutboxRecorder
+from api_pokemon.monitoring.database import connect
+from api_pokemon.monitoring.events import encode
+from api_pokemon.monitoring.prediction_log import PredictionLog
+from api_pokemon.monitoring.profile_writing import ProfileWriter
+from api_pokemon.monitoring.stream import Entry
+from api_pokemon.settings import Settings
+from benchmarks.events import duel_predictions, renewed
+from benchmarks.service_time import bodies, call
+
+WRITER = "8a4f4d0e-6f5a-4c3c-9d53-2f2a0c6c7b10"
+
+MOST_CALLS = 770
+"""Of functions, those written in C too, for one request in the thread of the event loop."""
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    return create_app(Settings(data_dir=tmp_path_factory.mktemp("data"), tablebase=False, _env_file=None))
+
+
+@contextmanager
+def counted_calls() -> Iterator[Counter[str]]:
+    """How many functions this thread calls."""
+    counts: Counter[str] = Counter()
+
+    def count(frame: FrameType, what: str, argument: object) -> None:
+        counts[what] += 1
+
+    sys.setprofile(count)
+    try:
+        yield counts
+    finally:
+        sys.setprofile(None)
+
+
+async def calls_of(act: Callable[[], Awaitable[object]], times: int = 10) -> int:
+    """The fewest of some times: what waits for another thread may look for it more than once."""
+    found = []
+    for _ in range(times):
+        with counted_calls() as counts:
+            await act()
+        found.append(counts["call"] + counts["c_call"])
+    return min(found)
+
+
+@pytest.mark.parametrize("replies", [True, False], ids=["named replies", "unknown moveset"])
+async def test_a_prediction_calls_few_functions(app: FastAPI, replies: bool) -> None:
+    body = bodies(load_dex(), 1, replies=replies)[0]
+    await call(app, body)
+    assert await calls_of(lambda: call(app, body)) <= MOST_CALLS
+
+
+async def test_a_prediction_leaves_nothing_in_memory(app: FastAPI) -> None:
+    requests = bodies(load_dex(), 1_000)
+    for body in requests:  # after which what is kept of the last ones is full
+        await call(app, body)
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for body in requests:
+        await call(app, body)
+    gc.collect()
+    assert sys.getallocatedblocks() - before < len(requests) / 2
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[PredictionLog]:
+    log = PredictionLog(connect(f"sqlite:///{tmp_path}/log.sqlite"), looked_up=LOOKED_UP)
+    log.migrate()
+    yield log
+    log.engine.dispose()
+
+
+@contextmanager
+def counted_statements(engine: Engine) -> Iterator[list[str]]:
+    """What the database is asked to do, BEGIN and the like included."""
+    statements: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def statements_of_a_batch(log: PredictionLog, profiles: ProfileWriter, size: int, first: int) -> int:
+    entries = [
+        Entry(WRITER, number, encode(prediction))
+        for number, prediction in enumerate(renewed(duel_predictions(100), size), first)
+    ]
+    with counted_statements(log.engine) as statements:
+        assert len(log.write(entries, keep_offsets=True, also=profiles).predictions) == size
+    return len(statements)
+
+
+def test_a_batch_takes_as_many_statements_whatever_its_size(log: PredictionLog) -> None:
+    profiles = ProfileWriter(partial(find_baseline, Path()))
+    statements_of_a_batch(log, profiles, 10, first=1)  # makes the writer and the reference known
+    sizes = {size: statements_of_a_batch(log, profiles, size, first=10 * size) for size in (100, 1000)}
+    assert max(sizes.values()) <= 9, sizes
+
+
+def test_a_lookup_takes_one_statement_and_a_page_two_at_most(log: PredictionLog) -> None:
+    statements_of_a_batch(log, ProfileWriter(partial(find_baseline, Path())), 500, first=1)
+    some = log.page(1)[0].prediction.prediction_id
+    looks = {
+        "by id": (lambda: log.find(some), 1),
+        "newest": (lambda: log.page(100), 1),
+        "before": (lambda: log.page(100, before=some), 1),
+        "by field": (lambda: log.page(100, any_field={"attacker": "pikachu", "defender": "pikachu"}), 2),
+    }
+    for name, (look, most) in looks.items():
+        with counted_statements(log.engine) as statements:
+            look()
+        asked = [statement for statement in statements if not statement.startswith("BEGIN")]
+        assert 1 <= len(asked) <= most, (name, asked)
+
+
+async def test_those_who_ask_together_share_a_commit(tmp_path: Path) -> None:
+    commits: list[int] = []
+
+    class Counted(Outbox):
+        def append(self, items: "list[tuple[str, bytes]]") -> int:  # type: ignore[override]
+            commits.append(len(items))
+            return super().append(items)
+
+    recorder = OutboxRecorder(lambda: Counted(tmp_path / "outbox-0.sqlite"))
+    predictions = list(renewed(duel_predictions(32), 32 * 50))
+    for start in range(0, len(predictions), 32):
+        await asyncio.gather(*(recorder.record(prediction) for prediction in predictions[start : start + 32]))
+    recorder.close()
+    assert sum(commits) == len(predictions)
+    assert len(commits) <= 2 * 50
