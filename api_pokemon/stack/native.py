@@ -113,7 +113,7 @@ def stack(
     needed = programs.find_programs()
     folder = stack_folder(settings.data_dir)
     with open_listeners(settings) as listeners, _receiver(ports) as receiver:
-        running = _running(listeners, ports, speedup)
+        running = _running(listeners, settings.metrics_port, ports, speedup)
         configuration = _prometheus_configuration(settings, folder, running)
         beside = _programs(needed, folder, configuration, running, ports, _secrets(folder, secrets, receiver.url))
         with announced(running, settings.data_dir):
@@ -134,10 +134,11 @@ def _receiver(ports: Ports) -> DeliveryReceiver:
     return DeliveryReceiver(ports.deliveries, _tell)
 
 
-def _running(listeners: Mapping[str, socket.socket], ports: Ports, speedup: float) -> RunningStack:
+def _running(listeners: Mapping[str, socket.socket], metrics_port: int, ports: Ports, speedup: float) -> RunningStack:
     api, worker = (url_of(*listeners[name].getsockname()[:2]) for name in ("serve", "worker"))
+    metrics = on_port(api, metrics_port) if metrics_port else api
     others = (f"http://127.0.0.1:{port}" for port in ports)
-    return RunningStack(os.getpid(), psutil.Process().create_time(), speedup, api, worker, *others)
+    return RunningStack(os.getpid(), psutil.Process().create_time(), speedup, api, metrics, worker, *others)
 
 
 def _secrets(folder: Path, given: Path | None, webhook_url: str) -> Path:
@@ -154,14 +155,12 @@ def _secrets(folder: Path, given: Path | None, webhook_url: str) -> Path:
 
 def _prometheus_configuration(settings: Settings, folder: Path, running: RunningStack) -> Path:
     addresses = {
-        "api": running.api,
+        "api": running.metrics,
         "worker": running.worker,
         "prometheus": running.prometheus,
         "node": running.node_exporter,
         "alertmanager": running.alertmanager,
     }
-    if settings.metrics_port:
-        addresses["api"] = on_port(running.api, settings.metrics_port)
     targets = {job: [url.partition("://")[2]] for job, url in addresses.items()}
     # What runs here is one user's, and reads the admin key as well as any other.
     key = settings.data_dir / ADMIN_KEY_FILE if settings.metrics_protected else None

@@ -25,12 +25,15 @@ class RunningStack(NamedTuple):
         When that process began (Unix time), by which it is told from a later one of the same number.
     speedup
         By how much all waiting of rules and routes is shorter than written.
+    metrics
+        Where the API shows its metrics, which may have a port of their own.
     """
 
     pid: int
     started_seconds: float
     speedup: float
     api: str
+    metrics: str
     worker: str
     prometheus: str
     alertmanager: str

@@ -106,8 +106,8 @@ def _workers_up(prometheus: PrometheusClient) -> str:
 
 
 def metrics_are_shown(site: Site) -> str:
-    by_api = site.api_families()
-    return site.wait(lambda: _metrics_shown(by_api, site.prometheus.families("worker")))
+    """As seen by Prometheus: they may have a port of their own, want a key, or stay within the containers."""
+    return site.wait(lambda: _metrics_shown(*map(site.prometheus.families, ("api", "worker"))))
 
 
 def _metrics_shown(by_api: set[str], by_worker: set[str]) -> str:
@@ -115,7 +115,7 @@ def _metrics_shown(by_api: set[str], by_worker: set[str]) -> str:
     if _OF_A_STREAM not in by_api:
         del names[_WITH_REDIS_ALONE]
     if missing := sorted(name for family, name in names.items() if family not in by_api | by_worker):
-        raise UnmetError(f"Neither the API nor, to Prometheus, a worker shows {', '.join(missing)}.")
+        raise UnmetError(f"Neither the API nor a worker shows Prometheus {', '.join(missing)}.")
     without = "" if _WITH_REDIS_ALONE in names else f"; {_WITH_REDIS_ALONE} is there with Redis alone"
     return (
         f"all {len(names)}: {len(by_api & set(names))} by the API, {len(by_worker & set(names))} by the worker{without}"

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
 from api_pokemon.errors import UnmetError, UnreachableError
 from api_pokemon.stack.alertmanager import AlertmanagerClient
@@ -76,11 +75,6 @@ class Site:
     def ask_api(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
         """Ask the API; see `ask`."""
         return self.ask(method, self.urls.api + path, headers=self._headers, json=body)
-
-    def api_families(self) -> set[str]:
-        """The names of the metrics that the API shows; those of counters without their ``_total``."""
-        text = self.ask_api("GET", "/metrics").text
-        return {family.name.removesuffix("_total") for family in text_string_to_metric_families(text)}
 
     def ask_grafana(self, path: str) -> Any:
         """Ask Grafana for JSON; see `ask`."""

@@ -15,7 +15,7 @@ from tests.servers import wait_until
 
 
 def stack_of(process: psutil.Process) -> RunningStack:
-    urls = (f"http://127.0.0.1:{port}" for port in range(1, 7))
+    urls = (f"http://127.0.0.1:{port}" for port in range(1, 8))
     return RunningStack(process.pid, process.create_time(), 1.0, *urls)
 
 

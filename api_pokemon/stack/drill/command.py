@@ -79,7 +79,8 @@ def drill(
     settings = read_settings()
     given = {"api": api, "worker": worker, "prometheus": prometheus, "deliveries": deliveries}
     stack = None if all(given.values()) else need_running_stack(settings.data_dir)
-    urls = Urls(*(url or getattr(stack, name) for name, url in given.items()))
+    found = {name: url or getattr(stack, name) for name, url in given.items()}
+    urls = Urls(**found, metrics=stack.metrics if stack and not api else found["api"])
     limit_seconds = limit_seconds or _LIMIT_AT_ANY_SPEED_SECONDS + _LIMIT_SECONDS / (stack.speedup if stack else 1)
     with holding(settings.data_dir) if stack else nullcontext():
         results, others, interrupted = _drill(recipes, settings, urls, stack, limit_seconds)

@@ -14,12 +14,13 @@ _TIMEOUT_SECONDS = 15.0
 
 
 class Urls(NamedTuple):
-    """Where everything answers."""
+    """Where everything answers; the API's metrics may have a port of their own."""
 
     api: str
     worker: str
     prometheus: str
     deliveries: str
+    metrics: str
 
 
 class Native(NamedTuple):
@@ -92,7 +93,7 @@ class Site:
         ImpossibleFaultError
             It does not show it.
         """
-        text = self._ask("GET", "api", "/metrics").text
+        text = self._ask_at(self.urls.metrics, "GET", "api", "/metrics").text
         values = [
             sample.value
             for family in text_string_to_metric_families(text)
@@ -112,8 +113,11 @@ class Site:
         self, method: str, process: Process, path: str, parameters: dict[str, str] | None = None, body: Any = None
     ) -> httpx.Response:
         url = self.urls.api if process == "api" else self.urls.worker
+        return self._ask_at(url, method, process, path, params=parameters, json=body)
+
+    def _ask_at(self, url: str, method: str, process: Process, path: str, **request: Any) -> httpx.Response:
         try:
-            answer = self._client.request(method, f"{url}{path}", params=parameters, json=body)
+            answer = self._client.request(method, f"{url}{path}", **request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnreachableError(
                 f"The {process} does not answer at {url} ({error or type(error).__name__})."

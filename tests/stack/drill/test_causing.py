@@ -29,7 +29,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     thread.start()
     wait_until(lambda: server.started, "the API answers")
     url = f"http://127.0.0.1:{port}"
-    with Site(Urls(url, url, url, url), _key(data_dir)) as site:
+    with Site(Urls(url, url, url, url, url), _key(data_dir)) as site:
         yield site
     server.should_exit = True
     thread.join()

@@ -16,7 +16,7 @@ import yaml
 
 from api_pokemon.stack import alert_rules
 from api_pokemon.stack.drill.recipes import RECIPES
-from tests.servers import wait_until
+from tests.servers import free_port, wait_until
 from tests.stack.limited import limited
 from tests.stack.native_stack import NativeStack
 
@@ -27,6 +27,7 @@ SETTINGS = {
     "API_POKEMON_FAULTS": "true",
     "API_POKEMON_OUTBOX_MAX_BYTES": str(2 * MIB),
     "API_POKEMON_DRIFT_CHECK_SECONDS": "5",
+    "API_POKEMON_METRICS_PORT": str(free_port()),
 }
 
 

@@ -29,7 +29,7 @@ def native(tmp_path: Path) -> Native:
     """As if this process were a stack."""
     began_seconds = psutil.Process().create_time()
     write_prometheus(tmp_path, {}, pace=Pace(60))
-    return Native(RunningStack(os.getpid(), began_seconds, 60, *[""] * 6), tmp_path)
+    return Native(RunningStack(os.getpid(), began_seconds, 60, *[""] * 7), tmp_path)
 
 
 @pytest.fixture
