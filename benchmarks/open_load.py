@@ -4,8 +4,8 @@
 
 Takes one body a line from standard input, and sends them in turns to ``POST /predict/best-move``. The clock of a
 request runs from the moment when it was due, also where it could not be sent then, so a server that stalls is charged
-for all who would have come meanwhile. A rate of 0 keeps every connection busy instead, one request at a time on each:
-how much the server can do.
+for all who would have come meanwhile. Not so a machine on which the client itself stands still. A rate of 0 keeps every
+connection busy instead, one request at a time on each: how much the server can do.
 
 Prints one JSON object, see :class:`Seen`.
 """
@@ -32,6 +32,9 @@ from benchmarks.load import HOST, Call
 
 PATH = "/predict/best-move"
 _TICK_SECONDS = 0.001
+_PAUSE_SECONDS = 0.05
+"""If the client itself did not get to run for longer, what was due meanwhile is not sent: no server is to blame."""
+
 _LENGTH = re.compile(rb"content-length: (\d+)")
 
 
@@ -49,6 +52,8 @@ class Seen(NamedTuple):
     refused_p99_ms: float
     late_p99_ms: float
     """By how much requests were sent later than they were due: what the client itself, or lack of connections, adds."""
+    longest_pause_ms: float
+    """For which the client itself did not get to run; what it says of that time is its own."""
     recovery_seconds: float
     """When the last second began that was not yet calm, see :func:`recovery`."""
 
@@ -64,6 +69,8 @@ class _Load:
         self._overdue: deque[float] = deque()
         self._next_due = math.inf
         self._end = math.inf
+        self._ticked = math.inf
+        self.longest_pause = 0.0
         self.sent = 0
         self.late = array("d")
         self.accepted, self.refused, self.other = array("d"), array("d"), array("d")
@@ -85,6 +92,10 @@ class _Load:
 
     def _tick(self) -> None:
         now = perf_counter()
+        paused, self._ticked = now - self._ticked, now
+        self.longest_pause = max(self.longest_pause, paused)
+        if paused > _PAUSE_SECONDS:
+            self._next_due = now
         if now >= self._end:
             return
         if not self._rate:
@@ -182,6 +193,7 @@ async def _run(options: argparse.Namespace, requests: Sequence[bytes]) -> Seen:
         _quantile(load.refused, 0.5),
         _quantile(load.refused, 0.99),
         _quantile(load.late, 0.99),
+        load.longest_pause * 1000,
         recovery(load, options.calm_ms) if options.calm_ms else 0.0,
     )
 

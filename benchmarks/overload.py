@@ -77,7 +77,7 @@ class Client:
             f"{name:<10} {seen.sent / seen.seconds:8,.0f} {seen.accepted / seen.seconds:8,.0f}"
             f" {seen.accepted_p50_ms:8.2f} {seen.accepted_p99_ms:8.2f} {seen.refused / seen.seconds:8,.0f}"
             f" {seen.refused_p50_ms:8.2f} {seen.refused_p99_ms:8.2f} {seen.late_p99_ms:8.2f}"
-            f" {seen.other:8,} {core:8.0%}",
+            f" {seen.longest_pause_ms:8.0f} {seen.other:8,} {core:8.0%}",
             flush=True,
         )
         return seen
@@ -102,7 +102,19 @@ def main() -> int:
         client = Client(port, service, options.client_core, requests)
         client.load(0, 3, connections=32)
         print(f"load average {os.getloadavg()[0]:.1f} on {psutil.cpu_count()} CPUs, {HOST}:{port}")
-        columns = ("sent/s", "answ/s", "p50 ms", "p99 ms", "503/s", "p50 ms", "p99 ms", "late p99", "other", "core")
+        columns = (
+            "sent/s",
+            "answ/s",
+            "p50 ms",
+            "p99 ms",
+            "503/s",
+            "p50 ms",
+            "p99 ms",
+            "late p99",
+            "pause ms",
+            "other",
+            "core",
+        )
         print(f"{'':<10} " + " ".join(f"{column:>8}" for column in columns))
         capacity = client.show("capacity", 0, min(options.seconds, 10), connections=32)
         rate = capacity.accepted / capacity.seconds
