@@ -129,7 +129,7 @@ def create_app(
         page_routes(app.openapi),
     ):
         app.router.routes.extend(router.routes)  # include_router would match each request twice, which costs 8 µs
-    app.router.middleware_stack = Shortcuts(app.routes, app.router.middleware_stack)
+    app.add_middleware(Shortcuts, routes=app.routes, handlers=app.exception_handlers)
     app.add_middleware(StoppedAsProblem)
     app.add_middleware(HeadAsGet)
     if settings.cors_origins:

@@ -1,7 +1,9 @@
 """Routes that are found at once."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
+from starlette.requests import Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -11,19 +13,25 @@ from api_pokemon.routes.json_route import JsonRoute
 class Shortcuts:
     """Hands a request to its `JsonRoute` by method and path; everything else goes the usual way.
 
-    FastAPI's router tries the pattern of one route after the other, and does some bookkeeping for each request: 10 µs
-    of a prediction's 100.
+    FastAPI's router tries the pattern of one route after the other, and it and what lies around it do some bookkeeping
+    for each request: 15 µs of a prediction's 100.
 
     Parameters
     ----------
+    app
+        The usual way.
     routes
         In the order in which a router tries them; those without parameters in their path can be found so.
-    otherwise
-        The router.
+    handlers
+        What answers an error, by its kind; one that has none, or that of every `Exception`, goes on to who calls.
     """
 
-    def __init__(self, routes: Iterable[BaseRoute], otherwise: ASGIApp) -> None:
-        self._otherwise = otherwise
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute], handlers: Mapping[Any, Callable[..., Any]]) -> None:
+        self._app = app
+        self._handlers = {
+            kind: handler for kind, handler in handlers.items() if isinstance(kind, type) and kind is not Exception
+        }
+        self._kinds: tuple[type[Exception], ...] = tuple(self._handlers)
         self._routes = {
             (method, route.path): route
             for route in routes
@@ -36,7 +44,12 @@ class Shortcuts:
         if scope["type"] == "http" and not scope.get("root_path"):
             route = self._routes.get((scope["method"], scope["path"]))
         if route is None:
-            await self._otherwise(scope, receive, send)
+            await self._app(scope, receive, send)
             return
         scope["route"], scope["endpoint"], scope["path_params"] = route, route.endpoint, {}
-        await route.app(scope, receive, send)
+        try:
+            await route.app(scope, receive, send)
+        except self._kinds as error:
+            kind = next(kind for kind in type(error).__mro__ if kind in self._handlers)
+            if response := await self._handlers[kind](Request(scope), error):
+                await response(scope, receive, send)
