@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
+import httpx
 import pytest
 from sqlalchemy import func, select
 
@@ -73,30 +73,43 @@ def told(stack: NativeStack, *command: str) -> Any:
     return json.loads(printed.stdout)
 
 
-def wait_for_check(stack: NativeStack, what: str, **wanted: object) -> dict[str, Any]:
-    """The first check of the worker in which this is so."""
+def checks(stack: NativeStack) -> list[dict[str, Any]]:
+    """The latest of each model version, as the API tells it."""
+    key = {"X-API-Key": (stack.data_dir / "admin.key").read_text().strip()}
+    answer = httpx.get(f"{stack.url}/drift/status", headers=key, timeout=30).raise_for_status()
+    return list(answer.json()["versions"])
+
+
+def wait_for_check(
+    stack: NativeStack, what: str, *, reference: str, rows: int = 0, is_detected: bool | None = None
+) -> dict[str, Any]:
+    """The first check of the worker against such a reference, of so many rows at least, that tells so."""
+
+    def fits(check: dict[str, Any]) -> bool:
+        return (
+            check["reference"]["kind"] == reference
+            and check["window"]["rows"] >= rows
+            and is_detected in (None, detected(check))
+        )
+
     found: list[dict[str, Any]] = []
 
-    def is_so() -> bool:
-        found[:] = told(stack, "drift", "status")
-        return any(wanted.items() <= {**check, "detected": detected(check)}.items() for check in found)
+    def comes() -> bool:
+        found[:] = filter(fits, checks(stack))
+        return bool(found)
 
-    wait_until(is_so, what, PATIENCE_SECONDS)
+    wait_until(comes, what, PATIENCE_SECONDS)
     return found[0]
 
 
-def rows_in_window(stack: NativeStack) -> int:
-    return int(told(stack, "drift", "status")[0]["rows"])
-
-
 def detected(check: Mapping[str, Any]) -> bool:
-    return any(group["verdict"] == group["verdict_before"] == "drift" for group in check["groups"])
+    return any(group["is_detected"] for group in check["groups"])
 
 
 def deliveries(stack: NativeStack) -> list[Delivery]:
     """About drift from what was declared normal."""
-    with urlopen(f"{stack.running.deliveries}/deliveries", timeout=30) as answer:
-        found = [Delivery(**document) for document in json.load(answer)]
+    answer = httpx.get(f"{stack.running.deliveries}/deliveries", timeout=30)
+    found = [Delivery(**document) for document in answer.json()]
     return [each for each in found if each.alert == "DataDriftDetected" and each.labels["reference"] == "window"]
 
 
@@ -111,18 +124,17 @@ def wait_until_drained(stack: NativeStack) -> None:
 
 def test_drift_is_detected_alerted_delivered_explained_and_over_again(stack: NativeStack, postgres_url: str) -> None:
     with playing(stack, "players", seed=1):
-        wait_for_check(stack, "players are compared with the provisional reference", reference_kind="uniform")
-        wait_until(lambda: rows_in_window(stack) >= ENOUGH_ROWS, "a window is full", PATIENCE_SECONDS)
+        wait_for_check(stack, "a window is full", reference="uniform", rows=ENOUGH_ROWS)
         now = time.time()
         stretch = ("--from", str(now - 3 * WINDOW_SECONDS), "--to", str(now))
         (reference,) = told(stack, "drift", "reference", "use-window", *stretch, "--reason", "as players are")
         assert (reference["kind"], reference["rows"] >= ENOUGH_ROWS) == ("window", True)
-        check = wait_for_check(stack, "players are compared with themselves", reference_kind="window")
+        check = wait_for_check(stack, "players are compared with themselves", reference="window")
         assert (check["verdict"], detected(check), deliveries(stack)) == ("no_drift", False, [])
 
     stopped = time.time()
     with playing(stack, "drift-types", seed=2):
-        check = wait_for_check(stack, "drift is detected", detected=True, reference_kind="window")
+        check = wait_for_check(stack, "drift is detected", reference="window", is_detected=True)
         assert FORMS & {name for group in check["groups"] for name in group["drifted"]}
         wait_until(lambda: "firing" in statuses(stack), "it is delivered", PATIENCE_SECONDS)
         report = told(stack, "drift", "report")
