@@ -37,7 +37,7 @@ stack: $(REPORTS) ## Start the service with all that watches it, without contain
 test: $(DEV) ## Lint, check the types and the imports, run all the tests
 	@scripts/prepare_tests
 	@$(MAKE) lint types imports
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder # more than there are CPUs: many wait for servers
 
 .PHONY: test-browser
 test-browser: $(DEV) ## Show a drift report that attacks in Chromium, and see that it reaches nobody

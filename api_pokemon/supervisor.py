@@ -140,8 +140,9 @@ class Supervisor:
 
     def _give_up(self, child: Child, status: int) -> None:
         if child.log or status != EXIT_CANNOT_START:  # with that status it has said why itself
-            words = _last_words(child.log) if child.log else ""
-            logger.error("%s %s before it was ready; stopping%s", child.name, _cause_of_death(status), words)
+            logger.error("%s %s before it was ready; stopping", child.name, _cause_of_death(status))
+            for line in _last_lines(child.log) if child.log else ():
+                logger.error("%s: %s", child.name, line)
         self._cannot_start = True
         self.stop()
 
@@ -184,13 +185,12 @@ async def _start(child: Child) -> Process:
         )
 
 
-def _last_words(log: Path) -> str:
-    """The last lines, which mostly say why, each on a line below."""
+def _last_lines(log: Path) -> list[str]:
+    """Which mostly say why."""
     try:
-        lines = log.read_text(errors="replace").splitlines()
+        return log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
     except OSError as error:
-        lines = [f"({log} cannot be read: {error.strerror})"]
-    return "".join(f"\n  {line}" for line in lines[-_LAST_LINES:])
+        return [f"({log} cannot be read: {error.strerror})"]
 
 
 async def _first_of(*events: asyncio.Event) -> None:

@@ -29,13 +29,15 @@ from tests.needs import needs
 WAIT_SECONDS = 60
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> None:
+def wait_until(
+    condition: Callable[[], object], what: str, seconds: float = WAIT_SECONDS, every_seconds: float = 0.01
+) -> None:
     """Return once the condition holds; fail, naming what did not come about, when the time is over."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             pytest.fail(f"not within {seconds:g} s: {what}")
-        time.sleep(0.01)
+        time.sleep(every_seconds)
 
 
 def free_port() -> int:

@@ -149,7 +149,8 @@ def test_what_changes_is_told_by_version_and_with_examples(logged: Logged) -> No
 
 def test_the_table_is_the_same_each_time(logged: Logged) -> None:
     first, second = run("--model", shipped_version()), run("--model", shipped_version())
-    assert (first.exit_code, first.stderr) == (0, "")
+    assert first.exit_code == 0
+    assert all(" predictions replayed, " in line for line in first.stderr.splitlines())  # progress, where it takes long
     assert first.stdout == second.stdout
     assert f"Replayed with {shipped_version()}, by its ONNX model" in first.stdout
     shipped = re.escape(shipped_version())

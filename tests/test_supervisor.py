@@ -144,7 +144,8 @@ async def test_a_child_with_a_log_writes_there_and_its_last_lines_are_told_where
     assert not await Supervisor([Child("child", (sys.executable, "-c", program), log=log)]).run()
     assert log.read_text().splitlines() == ["of an earlier run", *"012345678", "port taken"]
     assert caplog.messages == [
-        "child ended with exit status 1 before it was ready; stopping\n  5\n  6\n  7\n  8\n  port taken"
+        "child ended with exit status 1 before it was ready; stopping",
+        *("child: 5", "child: 6", "child: 7", "child: 8", "child: port taken"),
     ]
 
 

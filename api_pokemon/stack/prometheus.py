@@ -140,7 +140,7 @@ class PrometheusClient(ServedProgram):
     def families(self, job: str) -> set[str]:
         """The names of the metrics that the targets of a job have shown; those of counters without their ``_total``."""
         told = self._ask("targets/metadata", {"match_target": f'{{job="{job}"}}'})
-        return {family["metric"].removesuffix("_total") for family in told}
+        return {_name_of(family["metric"], family["type"]) for family in told}
 
     def alertmanagers(self) -> list[str]:
         """The URLs that it tells of alerts."""
@@ -201,6 +201,11 @@ class PrometheusClient(ServedProgram):
         if document["status"] == "error":
             raise QueryError(f"Prometheus cannot answer {what} {dict(parameters or {})}: {document.get('error')}")
         return document["data"]
+
+
+def _name_of(family: str, kind: str) -> str:
+    """In OpenMetrics the family of an info has its name without the ``_info`` of its sample."""
+    return f"{family.removesuffix('_info')}_info" if kind == "info" else family.removesuffix("_total")
 
 
 def _sample(labels: Mapping[str, str], value: tuple[float, str]) -> Sample:

@@ -22,6 +22,8 @@ from tests.servers import PostgresServer, RedisServer, Server, postgres_folder, 
 
 API_POKEMON = (sys.executable, "-m", "api_pokemon")
 DRAIN_SECONDS = 90
+LOOK_SECONDS = 1
+"""Between two starts of a command, each of which takes as long of a CPU."""
 
 
 class Program(Server):
@@ -199,7 +201,9 @@ def assert_nothing_is_lost(deployment: Deployment, load: Load) -> None:
     assert not acknowledged.difference(logged)
     assert len(logged) - len(acknowledged) <= load.unanswered
     assert set(load.statuses) == {200}
-    wait_until(lambda: _balances(deployment, len(logged)), f"accepted = logged = {len(logged)}", DRAIN_SECONDS)
+    wait_until(
+        lambda: _balances(deployment, len(logged)), f"accepted = logged = {len(logged)}", DRAIN_SECONDS, LOOK_SECONDS
+    )
     assert deployment.told("drift", "verify")["differences"] == []
 
 

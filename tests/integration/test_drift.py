@@ -5,6 +5,7 @@ All scenarios, and how many windows each takes, are in `tests/test_drift_scenari
 
 import contextlib
 import json
+import math
 import os
 import subprocess
 import time
@@ -161,6 +162,6 @@ def is_detected_within_two_windows(url: str, model_version: str, stopped: float)
     with reading(engine) as connection:
         first = select(func.min(predictions.c.made_at)).where(predictions.c.made_at > stopped)
         began = connection.execute(first).scalar_one()
-    check = DriftChecker(engine, WINDOW_SECONDS).check(model_version, began + 2 * WINDOW_SECONDS)
+    check = DriftChecker(engine, WINDOW_SECONDS).check(model_version, math.ceil(began) + 2 * WINDOW_SECONDS)
     engine.dispose()
     return check is not None and any(group.is_detected for group in check.groups)

@@ -255,7 +255,7 @@ def test_a_grafana_without_a_dashboard_a_panel_or_its_data_is_not() -> None:
 
 
 def test_what_is_no_grafana_is_told(stack: NativeStack) -> None:
-    url = stack.running.worker
+    url = stack.running.node_exporter
     with site(urls_of(stack)._replace(grafana=f"{url}/metrics?")) as known:
         assert failure(known, GRAFANA) == f"What answers at {url}/metrics?/api/health is no Grafana."
 
