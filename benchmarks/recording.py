@@ -94,8 +94,13 @@ def data_folder(data_dir: Path | None = None) -> Iterator[Mapping[str, str]]:
 
 
 @contextmanager
-def working(environment: Mapping[str, str], core: int | None) -> Iterator[psutil.Process]:
+def working(environment: Mapping[str, str], core: int | None, *, gives_way: bool = False) -> Iterator[psutil.Process]:
     """Let a worker log what is in the outbox meanwhile, and tell how many it logged.
+
+    Parameters
+    ----------
+    gives_way
+        Whether it leaves the core to others where they want it.
 
     Raises
     ------
@@ -106,7 +111,7 @@ def working(environment: Mapping[str, str], core: int | None) -> Iterator[psutil
     log = PredictionLog(connect(environment.get("API_POKEMON_LOG_URL", sqlite_url)))
     log.migrate()
     worker = subprocess.Popen(
-        [sys.executable, "-m", "api_pokemon", "worker"],
+        [*(("nice", "-n", "19") if gives_way else ()), sys.executable, "-m", "api_pokemon", "worker"],
         env={**os.environ, **environment, "API_POKEMON_WORKER_PORT": str(free_port())},
         stderr=subprocess.DEVNULL,
         preexec_fn=pinned(core),

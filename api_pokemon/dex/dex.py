@@ -49,6 +49,7 @@ class Dex:
         self._move_by_id = {move.id: move for move in moves}
         self._form_names = NameIndex("Pokémon", {form.id: _names(form) for form in forms})
         self._move_names = NameIndex("move", {move.id: _names(move) for move in moves})
+        self._move_by_spelling = {spelling: move for move in moves for spelling in _names(move)}
 
     @property
     def forms(self) -> tuple[Form, ...]:
@@ -85,7 +86,7 @@ class Dex:
 
     def find_move(self, name: str) -> Move:
         """The move of that name, in English, French or as a slug; `UnknownNameError` if there is none."""
-        return self._move_by_id[self._move_names.find(name)]
+        return self._move_by_spelling.get(name) or self._move_by_id[self._move_names.find(name)]
 
     def can_duel(self, form: Form) -> bool:
         """Whether it learns a damaging move of its own; what only a pre-evolution learns does not count.

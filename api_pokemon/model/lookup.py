@@ -55,11 +55,11 @@ class Lookup:
         moves_b
             B's replies; None for all that it can learn.
         """
-        pair_row = self._pair_row
-        pairs_a = [pair_row[form_a][move] for move in moves_a]
+        pair_of_a, pair_of_b = self._pair_row[form_a], self._pair_row[form_b]
+        pairs_a = [pair_of_a[move] for move in moves_a]
         if moves_b is None:
             return [None if pair < 0 else self._against_all(form_a, pair, form_b) for pair in pairs_a]
-        pairs_b = [pair_row[form_b][move] for move in moves_b]
+        pairs_b = [pair_of_b[move] for move in moves_b]
         if min(pairs_b) < 0:
             return [None] * len(pairs_a)
         return [None if pair < 0 else self._against(form_a, pair, form_b, pairs_b) for pair in pairs_a]
@@ -69,8 +69,9 @@ class Lookup:
 
     def _against(self, form_a: int, pair: int, form_b: int, replies: Sequence[int]) -> Answer:
         win = self._win
-        worst, reply = min([(win[pair, reply], place) for place, reply in enumerate(replies)])
-        return self._answer(form_a, pair, form_b, worst, replies[reply])
+        wins = [win[pair, reply] for reply in replies]
+        worst = min(wins)
+        return self._answer(form_a, pair, form_b, worst, replies[wins.index(worst)])
 
     def _answer(self, form_a: int, pair: int, form_b: int, win: int, reply: int) -> Answer:
         uses = self._uses
