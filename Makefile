@@ -33,11 +33,12 @@ run: $(REPORTS) ## Start the service; settings are variables, as in `API_POKEMON
 stack: $(REPORTS) ## Start the service with all that watches it, without containers; `make stack OPTIONS="--speedup 60"` takes its options
 	@export API_POKEMON_COMMIT="$${API_POKEMON_COMMIT:-$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)}"; exec $(BIN)/api-pokemon stack $(OPTIONS)
 
+# More files at a time than there are CPUs: many wait for servers. They start hundreds of processes, which need byte code.
 .PHONY: test
 test: $(DEV) ## Lint, check the types and the imports, run all the tests
 	@scripts/prepare_tests
 	@$(MAKE) lint types imports
-	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder # more than there are CPUs: many wait for servers
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-browser
 test-browser: $(DEV) ## Show a drift report that attacks in Chromium, and see that it reaches nobody

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.integration.deployment import DEPLOYMENTS, Deployment, assert_nothing_is_lost
 from tests.integration.load import Load
 
-STOPS = 2
+STOPS = 1
 PAUSE_SECONDS = 10
 
 

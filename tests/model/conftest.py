@@ -1,5 +1,6 @@
 """A real small model version: trained once on a part of the committed battles, compiled once over all duels."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from api_pokemon.model.training import (
     staged_version,
     to_onnx,
 )
+from api_pokemon.monitoring.file_lock import FileLock
 
 ROOT = Path(__file__).parents[2]
 BATTLES = ROOT / "data" / "battles.parquet"
@@ -31,6 +33,7 @@ TRUTH = ROOT / "data" / "truth"
 EVERY = 460
 TREES = 30
 SEED = 1
+COMPILING_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +93,21 @@ def live(dex: Dex, trained: Trained) -> ModelPredictor:
 
 @pytest.fixture(scope="session")
 def compiled_folder(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the version with its tablebase, over the whole domain, made by the command."""
-    folder = tmp_path_factory.mktemp("compiled") / trained.folder.name
-    shutil.copytree(trained.folder, folder)
-    result = CliRunner().invoke(app, ["tablebase", "--model-dir", str(folder)], catch_exceptions=False)
-    assert result.exit_code == 0
+    """A copy of the version with its tablebase, over the whole domain, made by the command; once in a run of tests."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent / "compiled" if "PYTEST_XDIST_WORKER" in os.environ else own / "compiled"
+    shared.mkdir(exist_ok=True)
+    folder = shared / trained.folder.name
+    lock = FileLock(shared / "lock")
+    assert lock.acquire(COMPILING_SECONDS)
+    try:
+        if not folder.exists():
+            making = Path(shutil.copytree(trained.folder, shared / "making" / trained.folder.name))
+            result = CliRunner().invoke(app, ["tablebase", "--model-dir", str(making)], catch_exceptions=False)
+            assert result.exit_code == 0
+            making.rename(folder)
+    finally:
+        lock.release()
     return folder
 
 
