@@ -147,14 +147,14 @@ class Worker:
                     raise WorkerFault(f"it took longer than {self._timeout_seconds:g} s")
                 for key, _ in ready:
                     if key.fileobj is process.stdin:
-                        unsent = unsent[_write(process.stdin.fileno(), unsent) :]
+                        unsent = unsent[_write(process, process.stdin.fileno(), unsent) :]
                         if not unsent:
                             selector.unregister(process.stdin)
                     else:
                         received = os.read(process.stdout.fileno(), _READ_BYTES)
                         answer += received
                         if not received:
-                            raise WorkerFault(_ending(process))
+                            raise WorkerFault(_ending(process, "output"))
                         if len(answer) > enough_bytes:
                             raise WorkerFault("its answer has no end")
         return answer
@@ -170,15 +170,16 @@ def _is_complete(answer: bytes) -> bool:
     return answer.endswith(b"\n") and answer[answer.rfind(b"\n", 0, -1) + 1 :].startswith(b"end ")
 
 
-def _ending(process: subprocess.Popen[bytes]) -> str:
+def _ending(process: subprocess.Popen[bytes], pipe: str) -> str:
+    """Why a pipe was closed: mostly since the process has ended, which is seen a moment later."""
     try:
         return f"it ended (exit code {process.wait(timeout=1)})"
     except subprocess.TimeoutExpired:
-        return "it closed its output"
+        return f"it closed its {pipe}"
 
 
-def _write(pipe: int, data: memoryview) -> int:
+def _write(process: subprocess.Popen[bytes], pipe: int, data: memoryview) -> int:
     try:
         return os.write(pipe, data)
     except BrokenPipeError as error:
-        raise WorkerFault("it closed its input") from error
+        raise WorkerFault(_ending(process, "input")) from error
