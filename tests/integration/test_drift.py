@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from sqlalchemy import func, select
 
@@ -29,7 +30,9 @@ from tests.stack.native_stack import NativeStack
 
 WINDOW_SECONDS = 10
 ENOUGH_ROWS = 300
+ENOUGH_FOR_REFERENCE = 2000
 PATIENCE_SECONDS = 180
+LOOK_SECONDS = 0.5
 FORMS = {"attacker_type", "defender_type", "attacker", "defender"}
 
 
@@ -75,10 +78,13 @@ def told(stack: NativeStack, *command: str) -> Any:
 
 
 def checks(stack: NativeStack) -> list[dict[str, Any]]:
-    """The latest of each model version, as the API tells it."""
+    """The latest of each model version, as the API tells it; none where it tells nothing in time."""
     key = {"X-API-Key": (stack.data_dir / "admin.key").read_text().strip()}
-    answer = httpx.get(f"{stack.url}/drift/status", headers=key, timeout=30).raise_for_status()
-    return list(answer.json()["versions"])
+    try:
+        answer = httpx.get(f"{stack.url}/drift/status", headers=key, timeout=10)
+    except httpx.TimeoutException:
+        return []
+    return list(answer.raise_for_status().json()["versions"])
 
 
 def wait_for_check(
@@ -99,7 +105,7 @@ def wait_for_check(
         found[:] = filter(fits, checks(stack))
         return bool(found)
 
-    wait_until(comes, what, PATIENCE_SECONDS)
+    wait_until(comes, what, PATIENCE_SECONDS, LOOK_SECONDS)
     return found[0]
 
 
@@ -118,16 +124,23 @@ def statuses(stack: NativeStack) -> list[str]:
     return [each.status for each in deliveries(stack)]
 
 
+def logged(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        (count,) = connection.execute("select count(*) from predictions").fetchone() or (0,)
+    return int(count)
+
+
 def wait_until_drained(stack: NativeStack) -> None:
     folder = OutboxFolder(stack.data_dir / "outbox")
     wait_until(lambda: not any(state.pending for state in folder.states()), "the outbox is empty", PATIENCE_SECONDS)
 
 
 def test_drift_is_detected_alerted_delivered_explained_and_over_again(stack: NativeStack, postgres_url: str) -> None:
+    began = time.time()
     with playing(stack, "players", seed=1):
         wait_for_check(stack, "a window is full", reference="uniform", rows=ENOUGH_ROWS)
-        now = time.time()
-        stretch = ("--from", str(now - 3 * WINDOW_SECONDS), "--to", str(now))
+        wait_until(lambda: logged(postgres_url) >= ENOUGH_FOR_REFERENCE, "enough is logged", PATIENCE_SECONDS)
+        stretch = ("--from", str(began), "--to", str(time.time()))
         (reference,) = told(stack, "drift", "reference", "use-window", *stretch, "--reason", "as players are")
         assert (reference["kind"], reference["rows"] >= ENOUGH_ROWS) == ("window", True)
         check = wait_for_check(stack, "players are compared with themselves", reference="window")
