@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Iterable
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Any, Protocol
 
 current_request: ContextVar[str] = ContextVar("current_request", default="")
 """The id of the request that is being answered; lines about it carry it."""
@@ -93,10 +93,10 @@ class TextLines(logging.Formatter):
         line = super().formatMessage(record).rstrip("\n")
         return self._hide(_one_line(f"{line} [request {request}]" if request else line))
 
-    def formatException(self, ei: object) -> str:  # noqa: N802
-        return self._barred(super().formatException(ei))  # type: ignore[arg-type]
+    def formatException(self, ei: Any) -> str:  # noqa: N802 -- the library's name
+        return self._barred(super().formatException(ei))
 
-    def formatStack(self, stack_info: str) -> str:  # noqa: N802
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 -- the library's name
         return self._barred(stack_info)
 
     def _barred(self, text: str) -> str:

@@ -102,7 +102,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http=partial(AdmittingProtocol, door_of(app)),  # type: ignore[arg-type]  # makes one for each connection
+                http=partial(AdmittingProtocol, door_of(app)),  # type: ignore[arg-type]  # uvicorn calls it as it would a class
                 ws="none",
                 lifespan="on",
                 log_config=None,

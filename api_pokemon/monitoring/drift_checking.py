@@ -117,7 +117,7 @@ class DriftChecker:
         self,
         engine: Engine,
         window_seconds: float,
-        options: DriftOptions = DriftOptions(),  # noqa: B008 - frozen
+        options: DriftOptions = DriftOptions(),
     ) -> None:
         self._store = ProfileStore(engine)
         self._references = DriftReferences(engine)

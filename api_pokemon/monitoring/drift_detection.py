@@ -181,7 +181,7 @@ class DriftDetector:
     Change(value='blue', reference_share=0.1, window_share=0.4)
     """
 
-    def __init__(self, reference: Profile, options: DriftOptions = DriftOptions()) -> None:  # noqa: B008 - frozen
+    def __init__(self, reference: Profile, options: DriftOptions = DriftOptions()) -> None:
         layout = reference.layout
         number = _chosen(NUMBER_STATISTICS, options.number)
         category = _chosen(CATEGORY_STATISTICS, options.category)

@@ -50,7 +50,7 @@ class Reporter:
         other_rows: OtherRows,
         *,
         most_rows: int = MOST_ROWS,
-        options: DriftOptions = DriftOptions(),  # noqa: B008 - frozen
+        options: DriftOptions = DriftOptions(),
     ) -> None:
         self._engine = engine
         self._folder = folder

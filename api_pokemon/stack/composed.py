@@ -24,7 +24,7 @@ class ComposeVariables(BaseSettings):
     prometheus_port: _Port = 9090
     alertmanager_port: _Port = 9093
     grafana_port: _Port = 3000
-    grafana_admin_password: str = "admin"  # noqa: S105 -- as Grafana comes
+    grafana_admin_password: str = "admin"  # noqa: S105 -- the one that Grafana comes with, no secret
 
     @property
     def urls(self) -> Urls:

@@ -38,6 +38,14 @@ class Row(NamedTuple):
         return self.template.format(**ids, fault="slow-handler", file="start.js")
 
 
+WORKER = (
+    Row("GET", "/health/live", ANYONE),
+    Row("GET", "/health/ready", ANYONE),
+    Row("GET", "/metrics", Role.METRICS),
+    Row("GET", "/faults", Role.ADMIN),
+    Row("PUT", "/faults/{fault}", Role.ADMIN),
+    Row("DELETE", "/faults/{fault}", Role.ADMIN),
+)
 API = (
     Row("POST", "/predict/best-move", Role.PREDICT),
     Row("POST", "/predict/best-move/batch", Role.PREDICT),
@@ -55,25 +63,12 @@ API = (
     Row("GET", "/moves", ANYONE),
     Row("GET", "/moves/{move_id}", ANYONE),
     Row("GET", "/types", ANYONE),
-    Row("GET", "/health/live", ANYONE),
-    Row("GET", "/health/ready", ANYONE),
     Row("GET", "/health", ANYONE),
-    Row("GET", "/metrics", Role.METRICS),
-    Row("GET", "/faults", Role.ADMIN),
-    Row("PUT", "/faults/{fault}", Role.ADMIN),
-    Row("DELETE", "/faults/{fault}", Role.ADMIN),
+    *WORKER,
 )
 PAGES = tuple(
     Row("GET", template, ANYONE)
     for template in ("/", "/docs", "/docs/{file}", "/openapi.json", "/problems", "/style.css")
-)
-WORKER = (
-    Row("GET", "/health/live", ANYONE),
-    Row("GET", "/health/ready", ANYONE),
-    Row("GET", "/metrics", Role.METRICS),
-    Row("GET", "/faults", Role.ADMIN),
-    Row("PUT", "/faults/{fault}", Role.ADMIN),
-    Row("DELETE", "/faults/{fault}", Role.ADMIN),
 )
 KEYS = ("none", "wrong", "metrics", "predict", "admin", "the admin key of the folder")
 
