@@ -6,6 +6,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api_pokemon.connections import BoundedProtocol
+from api_pokemon.response_head import writing_heads
 from api_pokemon.routes.door import Admission, Door, Refusal
 from api_pokemon.routes.json_route import MOST_BYTES
 
@@ -93,7 +94,7 @@ class AdmittingProtocol(BoundedProtocol):
         if verdict.headers:
             cycle.default_headers = [*cycle.default_headers, *verdict.headers]
         self._admission = verdict
-        task = self.loop.create_task(cycle.run_asgi(app))
+        task = self.loop.create_task(cycle.run_asgi(writing_heads(cycle, app)))
         task.add_done_callback(verdict.leave)
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)

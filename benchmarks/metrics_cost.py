@@ -68,7 +68,7 @@ def _constant(metrics: bool) -> FastAPI:
         began = perf_counter()
         await request.body()
         prediction = Prediction(new_id(), "v1", probability=0.93, duration_seconds=perf_counter() - began)
-        await watching.record(prediction, request.scope)
+        await watching.record(request.scope, prediction)
         return Response(_ANSWER, media_type="application/json")
 
     return app

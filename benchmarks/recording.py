@@ -61,7 +61,7 @@ def _constant(recorder: Recorder) -> FastAPI:
     @app.post("/predict/best-move")
     async def predict(request: Request) -> Response:
         await request.body()
-        await watching.record(msgspec.structs.replace(prediction, prediction_id=new_id()), request.scope)
+        await watching.record(request.scope, msgspec.structs.replace(prediction, prediction_id=new_id()))
         return Response(_ANSWER, media_type="application/json")
 
     return _ready(app)

@@ -49,7 +49,7 @@ def create_app() -> FastAPI:
 
     async def tell(request: Request, probability: float, began: float) -> str:
         prediction = Prediction(new_id(), MODEL_VERSION, probability, perf_counter() - began)
-        await watching.record(prediction, request.scope)
+        await watching.record(request.scope, prediction)
         return prediction.prediction_id
 
     # watching ends

@@ -35,7 +35,7 @@ class HeldOutbox:
         self.opened = asyncio.Event()
         self.waiting = 0
 
-    async def record(self, event: Event) -> None:
+    async def record(self, *events: Event) -> None:
         self.waiting += 1
         await self.opened.wait()
         self.waiting -= 1

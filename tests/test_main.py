@@ -17,7 +17,7 @@ from api_pokemon import __version__
 from api_pokemon.errors import ModelDamagedError, ModelMissingError, StartError
 from api_pokemon.main import create_app
 from api_pokemon.model.registry import SHIPPED, shipped_version
-from api_pokemon.monitoring import Prediction
+from api_pokemon.monitoring import Event, Prediction
 from api_pokemon.settings import Settings
 
 VERSION = shipped_version()
@@ -45,8 +45,8 @@ class Memory:
     def __init__(self) -> None:
         self.predictions: list[Prediction] = []
 
-    async def record(self, prediction: Prediction) -> None:
-        self.predictions.append(prediction)
+    async def record(self, *events: Event) -> None:
+        self.predictions += (event for event in events if isinstance(event, Prediction))
 
 
 class TestStart:

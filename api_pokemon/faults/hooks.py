@@ -6,6 +6,7 @@ from time import sleep
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,38 +21,38 @@ from api_pokemon.monitoring.drift_checking import DriftCheck
 from api_pokemon.monitoring.drift_metrics import LatestChecks
 from api_pokemon.monitoring.prediction_log import WriterCounts
 
-Record = Callable[[Prediction, MutableMapping[str, Any]], Awaitable[None]]
-
 
 class FaultyRecord:
-    """The last step before a prediction is answered, slowed down, failing, or without the counting.
+    """The last step before predictions are answered, slowed down, failing, or without the counting.
 
     Parameters
     ----------
     faults
         Which are on.
     record
-        Keeps a prediction and counts it.
+        Keeps predictions and counts them.
     keep
-        Keeps it, and does not count it.
+        Keeps them, and does not count them.
     """
 
-    def __init__(self, faults: Faults, record: Record, keep: Callable[[Prediction], Awaitable[None]]) -> None:
+    def __init__(
+        self, faults: Faults, record: Callable[..., Awaitable[None]], keep: Callable[..., Awaitable[None]]
+    ) -> None:
         self._faults = faults
         self._record = record
         self._keep = keep
         self._owed = 0.0
 
-    async def __call__(self, prediction: Prediction, scope: MutableMapping[str, Any]) -> None:
+    async def __call__(self, scope: MutableMapping[str, Any], *predictions: Prediction) -> None:
         level = self._faults.level
         if seconds := level(catalogue.SLOW_HANDLER):
             await asyncio.sleep(seconds)
         if (share := level(catalogue.FAILING_HANDLER)) and self._is_one_of(share):
             raise InjectedFaultError(catalogue.FAILING_HANDLER.name)
         if level(catalogue.UNCOUNTED_PREDICTIONS):
-            await self._keep(prediction)
+            await self._keep(*predictions)
         else:
-            await self._record(prediction, scope)
+            await self._record(scope, *predictions)
 
     def _is_one_of(self, share: float) -> bool:
         """Exactly that share of all, evenly spread."""
@@ -78,7 +79,7 @@ class FaultyPredictor:
             sleep(seconds)  # inference holds the event loop, too
         answers = self._predictor.answer(form_a, moves_a, form_b, moves_b)
         if self._faults.level(catalogue.UNSURE_MODEL):
-            return [answer._replace(win_probability=0.5) for answer in answers]
+            return [replace(answer, win_probability=0.5) for answer in answers]
         return answers
 
 

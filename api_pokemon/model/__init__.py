@@ -7,7 +7,6 @@ imported from where it lives.
 from api_pokemon.model.lookup import Answer
 from api_pokemon.model.predictor import Engine, ModelPredictor, open_model
 from api_pokemon.model.ranking import (
-    Because,
     MoveRanker,
     MovesFirst,
     OpponentAssumption,
@@ -20,7 +19,6 @@ from api_pokemon.model.registry import ModelMetadata, install_version
 
 __all__ = [
     "Answer",
-    "Because",
     "Engine",
     "ModelMetadata",
     "ModelPredictor",

@@ -20,4 +20,4 @@ def answer_again(ranker: MoveRanker, predictions: Iterable[Prediction]) -> Itera
             ranking = ranker.rank_by_id(asked.form_a, asked.form_b, asked.moves, asked.moves_b)
         except (PayloadError, DexError, DuelError):
             continue
-        yield prediction.request, choice_fields(ranking)._asdict()
+        yield prediction.request, choice_fields(ranking)

@@ -30,7 +30,7 @@ def uniform_rows(
     ranker = MoveRanker(dex, predictor)
     for done, call in enumerate(islice(uniform(dex, Random(seed)), size), start=1):
         ranking = ranker.rank(call.pokemon_a_id, call.pokemon_b_id, call.available_moves, call.available_moves_b)
-        yield request_fields(ranking, call.language)._asdict() | choice_fields(ranking)._asdict()
+        yield {**request_fields(ranking, call.language), **choice_fields(ranking)}
         progress(done, size)
 
 

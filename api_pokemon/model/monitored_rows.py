@@ -4,10 +4,11 @@
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple, get_type_hints
+from typing import TypedDict, cast, get_type_hints
 
 from api_pokemon.dex import Form, Language
 from api_pokemon.model.ranking import MovesFirst, OpponentAssumption, Ranking
+from api_pokemon.monitoring.events import Fields
 from api_pokemon.monitoring.profile_rows import FieldSpec, Group
 
 NO_TYPE = "none"
@@ -16,7 +17,7 @@ LOOKED_UP = ("attacker", "defender")
 """The request's fields by which logged predictions are looked up."""
 
 
-class RequestFields(NamedTuple):
+class RequestFields(TypedDict):
     """What was asked. Differences are the attacker's base stat less the defender's."""
 
     attacker: str
@@ -36,7 +37,7 @@ class RequestFields(NamedTuple):
     speed_difference: int
 
 
-class ChoiceFields(NamedTuple):
+class ChoiceFields(TypedDict):
     """What the model chose, and how sure it was."""
 
     move_type: str
@@ -63,46 +64,49 @@ MONITORED_FIELDS = (*_specs("request", RequestFields), *_specs("choice", ChoiceF
 """What drift is told from."""
 
 
-def request_fields(ranking: Ranking, language: Language) -> RequestFields:
-    """The request's fields of an answered request."""
+def request_fields(ranking: Ranking, language: Language) -> Fields:
+    """The `RequestFields` of an answered request."""
     a, b = ranking.form_a, ranking.form_b
     stats, others = a.base_stats, b.base_stats
-    return RequestFields(
-        attacker=a.slug,
-        defender=b.slug,
-        attacker_type=a.types[0],
-        attacker_second_type=_second_type(a),
-        defender_type=b.types[0],
-        defender_second_type=_second_type(b),
-        candidate_moves=len(ranking.moves) + len(ranking.unranked),
-        opponent_assumption=ranking.opponent_assumption,
-        language=language,
-        hp_difference=stats.hp - others.hp,
-        attack_difference=stats.attack - others.attack,
-        defense_difference=stats.defense - others.defense,
-        special_attack_difference=stats.special_attack - others.special_attack,
-        special_defense_difference=stats.special_defense - others.special_defense,
-        speed_difference=stats.speed - others.speed,
-    )
+    fields: RequestFields = {
+        "attacker": a.slug,
+        "defender": b.slug,
+        "attacker_type": a.types[0],
+        "attacker_second_type": _second_type(a),
+        "defender_type": b.types[0],
+        "defender_second_type": _second_type(b),
+        "candidate_moves": len(ranking.candidates),
+        "opponent_assumption": ranking.opponent_assumption,
+        "language": language,
+        "hp_difference": stats.hp - others.hp,
+        "attack_difference": stats.attack - others.attack,
+        "defense_difference": stats.defense - others.defense,
+        "special_attack_difference": stats.special_attack - others.special_attack,
+        "special_defense_difference": stats.special_defense - others.special_defense,
+        "speed_difference": stats.speed - others.speed,
+    }
+    return cast("Fields", fields)
 
 
-def choice_fields(ranking: Ranking) -> ChoiceFields:
-    """The recommended move's fields."""
+def choice_fields(ranking: Ranking) -> Fields:
+    """The `ChoiceFields` of the recommended move."""
     best = ranking.moves[0]
-    return ChoiceFields(
-        move_type=best.move.type,
-        move_category=best.move.category,
-        move_power=best.move.power,
-        type_multiplier=best.type_multiplier,
-        stab=best.stab,
-        learnable=best.learnable,
-        expected_damage=best.expected_damage,
-        hits_to_knock_out=best.because.hits_to_knock_out,
-        opponent_hits_to_knock_out=best.because.opponent_hits_to_knock_out,
-        moves_first=best.because.moves_first,
-        win_probability=best.win_probability,
-        confidence=max(best.win_probability, 1 - best.win_probability),
-    )
+    move, win_probability = best.move, best.win_probability
+    fields: ChoiceFields = {
+        "move_type": move.type,
+        "move_category": move.category,
+        "move_power": move.power,
+        "type_multiplier": best.type_multiplier,
+        "stab": best.stab,
+        "learnable": best.learnable,
+        "expected_damage": best.expected_damage,
+        "hits_to_knock_out": best.hits_to_knock_out,
+        "opponent_hits_to_knock_out": best.opponent_hits_to_knock_out,
+        "moves_first": best.moves_first,
+        "win_probability": win_probability,
+        "confidence": max(win_probability, 1 - win_probability),
+    }
+    return cast("Fields", fields)
 
 
 def _second_type(form: Form) -> str:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
+import msgspec
 import numpy as np
 
 from api_pokemon.battle.tables import DuelTables
@@ -28,23 +29,18 @@ class Predictor(Protocol):
         """Win probabilities against the worst reply; arguments are rows of the tables."""
 
 
-class Because(NamedTuple):
-    """Why: mean uses to knock out each way, misses included, and who strikes first in a turn ("either": a coin)."""
-
-    hits_to_knock_out: float
-    opponent_hits_to_knock_out: float
-    moves_first: MovesFirst
-
-
-class RankedMove(NamedTuple):
+class RankedMove(msgspec.Struct, frozen=True, gc=False):
     """One of A's moves against the reply that is worst for A.
 
     Attributes
     ----------
     learnable : whether A can know the move at all
+    stab : whether it has A's type, for which its damage is half as much again
     type_multiplier : 0, 1/4, 1/2, 1, 2 or 4
     expected_damage : mean damage of one use, misses included, as a share of B's HP; above 1 is overkill
     win_probability : P(A wins), in [0, 1]
+    hits_to_knock_out, opponent_hits_to_knock_out : mean uses to knock out each way, misses included
+    moves_first : who strikes first in a turn; "either" where a coin decides
     """
 
     move: Move
@@ -54,17 +50,19 @@ class RankedMove(NamedTuple):
     expected_damage: float
     opponent_move: Move
     win_probability: float
-    because: Because
+    hits_to_knock_out: float
+    opponent_hits_to_knock_out: float
+    moves_first: MovesFirst
 
 
-class UnrankedMove(NamedTuple):
+class UnrankedMove(msgspec.Struct, frozen=True, gc=False):
     """A move that decides no duel by itself, or that nobody can choose (Struggle), and why."""
 
     move: Move
     reason: Unranked
 
 
-class Ranking(NamedTuple):
+class Ranking(msgspec.Struct, frozen=True, gc=False):
     """A's damaging moves, best first, and what could not be ranked.
 
     Attributes
@@ -94,10 +92,15 @@ class MoveRanker:
     def __init__(self, dex: Dex, predictor: Predictor) -> None:
         self._dex = dex
         self._predictor = predictor
-        self._tables = predictor.tables
-        self._speed: list[int] = predictor.tables.speed.tolist()
-        self._can_duel: list[bool] = (np.diff(predictor.tables.first_pair) > 0).tolist()
+        self._form_row, self._move_row = predictor.tables.form_row, predictor.tables.move_row
         self._moves = tuple(dex.move(move_id) for move_id in predictor.tables.moves.ids)
+        speed = predictor.tables.speed.tolist()
+        self._speed: dict[int, int] = {form.id: speed[self._form_row[form.id]] for form in dex.forms}
+        can_duel = (np.diff(predictor.tables.first_pair) > 0).tolist()
+        self._can_duel: dict[int, bool] = {form.id: can_duel[self._form_row[form.id]] for form in dex.forms}
+        self._multipliers = {
+            form.id: {type_: dex.effectiveness(type_, form.types) for type_ in dex.types} for form in dex.forms
+        }
 
     def rank(
         self, form_a_id: int, form_b_id: int, moves: Sequence[str], moves_b: Sequence[str] | None = None
@@ -134,76 +137,75 @@ class MoveRanker:
         forms = self._duellists(form_a_id, form_b_id)
         return self._rank(forms, tuple(map(move, moves)), None if moves_b is None else tuple(map(move, moves_b)))
 
-    def _duellists(self, *form_ids: int) -> tuple[Form, ...]:
-        forms = tuple(map(self._dex.form, form_ids))
+    def _duellists(self, form_a_id: int, form_b_id: int) -> tuple[Form, Form]:
+        forms = self._dex.form(form_a_id), self._dex.form(form_b_id)
         for form in forms:
-            self._require_damaging(form, self._tables.form_row[form.id])
+            if not self._can_duel[form.id]:
+                raise NoDamagingMoveError(
+                    f"{form.name} (id {form.id}) learns no damaging move of its own, so it cannot duel."
+                )
         return forms
-
-    def _rank(self, forms: tuple[Form, ...], candidates: tuple[Move, ...], replies: tuple[Move, ...] | None) -> Ranking:
-        form_a, form_b = forms
-        form_row, move_row = self._tables.form_row, self._tables.move_row
-        ranked = self._damaging(candidates, "the given moves")
-        rows_b = None if replies is None else self._rows(self._damaging(replies, "the opponent's moves"))
-        answers = self._predictor.answer(form_row[form_a.id], self._rows(ranked), form_row[form_b.id], rows_b)
-        return Ranking(
-            form_a=form_a,
-            form_b=form_b,
-            opponent_assumption="worst_of_learnset" if replies is None else "given_moves",
-            moves=self._ranked(form_a, form_b, ranked, answers),
-            unranked=tuple([_unranked(move) for move in candidates if move.id not in move_row]),
-            candidates=candidates,
-            replies=replies,
-        )
-
-    def _rows(self, moves: Sequence[Move]) -> list[int]:
-        move_row = self._tables.move_row
-        return [move_row[move.id] for move in moves]
 
     def _named(self, names: Sequence[str]) -> tuple[Move, ...]:
         return tuple({move.id: move for move in map(self._dex.find_move, names)}.values())
 
-    def _damaging(self, moves: Sequence[Move], whose: str) -> list[Move]:
-        damaging = [move for move in moves if move.id in self._tables.move_row]
-        if not damaging:
+    def _rank(
+        self, forms: tuple[Form, Form], candidates: tuple[Move, ...], replies: tuple[Move, ...] | None
+    ) -> Ranking:
+        form_a, form_b = forms
+        moves_a = self._rows(candidates, "the given moves")
+        moves_b = None if replies is None else self._rows(replies, "the opponent's moves")
+        answers = self._predictor.answer(self._form_row[form_a.id], moves_a, self._form_row[form_b.id], moves_b)
+        return Ranking(
+            form_a,
+            form_b,
+            "worst_of_learnset" if replies is None else "given_moves",
+            self._ranked(form_a, form_b, moves_a, answers),
+            () if len(moves_a) == len(candidates) else self._unranked(candidates),
+            candidates,
+            replies,
+        )
+
+    def _rows(self, moves: Sequence[Move], whose: str) -> list[int]:
+        """The damaging ones of the moves, as rows of the tables."""
+        move_row = self._move_row
+        rows = [move_row[move.id] for move in moves if move.id in move_row]
+        if not rows:
             names = ", ".join(move.name for move in moves)
             raise NoDamagingMoveError(f"None of {whose} can win a duel ({names}); give at least one damaging move.")
-        return damaging
+        return rows
 
-    def _require_damaging(self, form: Form, row: int) -> None:
-        if not self._can_duel[row]:
-            raise NoDamagingMoveError(
-                f"{form.name} (id {form.id}) learns no damaging move of its own, so it cannot duel."
-            )
+    def _unranked(self, candidates: Sequence[Move]) -> tuple[UnrankedMove, ...]:
+        others = (move for move in candidates if move.id not in self._move_row)
+        return tuple([UnrankedMove(move, "last_resort" if move.damaging else "status") for move in others])
 
     def _ranked(
-        self, form_a: Form, form_b: Form, moves: Sequence[Move], answers: Sequence[Answer]
+        self, form_a: Form, form_b: Form, moves_a: Sequence[int], answers: Sequence[Answer]
     ) -> tuple[RankedMove, ...]:
-        speed_a, speed_b = (self._speed[self._tables.form_row[form.id]] for form in (form_a, form_b))
-        effectiveness, known = self._dex.effectiveness, self._moves
-        ranked = [
-            RankedMove(  # in the order of its fields: by name, it would take twice as long
-                move,
-                form_a.learns(move.id),
-                move.type in form_a.types,
-                effectiveness(move.type, form_b.types),
-                damage,
-                known[reply],
-                win,
-                Because(uses, reply_uses, _moves_first(move, speed_a, known[reply], speed_b)),
+        known, types, multipliers = self._moves, form_a.types, self._multipliers[form_b.id]
+        by_speed = _first(self._speed[form_a.id], self._speed[form_b.id])
+        ranked = []
+        for row, answer in zip(moves_a, answers, strict=True):
+            move, reply = known[row], known[answer.reply]
+            ranked.append(
+                RankedMove(  # in the order of its fields: by name, it would take longer
+                    move,
+                    form_a.learns(move.id),
+                    move.type in types,
+                    multipliers[move.type],
+                    answer.damage,
+                    reply,
+                    answer.win_probability,
+                    answer.uses,
+                    answer.reply_uses,
+                    by_speed if move.priority == reply.priority else _first(move.priority, reply.priority),
+                )
             )
-            for move, (win, reply, damage, uses, reply_uses) in zip(moves, answers, strict=True)
-        ]
         ranked.sort(key=attrgetter("win_probability"), reverse=True)
         return tuple(ranked)
 
 
-def _unranked(move: Move) -> UnrankedMove:
-    return UnrankedMove(move, "last_resort" if move.damaging else "status")
-
-
-def _moves_first(move: Move, speed: int, reply: Move, reply_speed: int) -> MovesFirst:
-    mine, other = (move.priority, speed), (reply.priority, reply_speed)
+def _first(mine: int, other: int) -> MovesFirst:
     if mine == other:
         return "either"
     return "attacker" if mine > other else "opponent"

@@ -31,13 +31,13 @@ class Recorder(Protocol):
     gather many callers into one commit: each call returns once the commit that holds its event is done.
     """
 
-    async def record(self, event: Event) -> None:
-        """Return once the event survives the death of this process.
+    async def record(self, *events: Event) -> None:
+        """Return once the events survive the death of this process; all of them, or none.
 
         Raises
         ------
         NotRecordedError
-            If it cannot be kept; a prediction must then not be served.
+            If they cannot be kept; a prediction must then not be served.
         """
         ...
 
@@ -45,7 +45,7 @@ class Recorder(Protocol):
 class NullRecorder:
     """Keeps nothing: recording is off."""
 
-    async def record(self, event: Event) -> None:
+    async def record(self, *events: Event) -> None:
         """Return at once."""
 
 
@@ -99,29 +99,29 @@ class OutboxRecorder:
         """How many events were refused, by reason; every reason is there from the start."""
         return self._refused
 
-    async def record(self, event: Event) -> None:
-        """Return once the event is committed.
+    async def record(self, *events: Event) -> None:
+        """Return once the events are committed, which they are together.
 
         Raises
         ------
         NotRecordedError
-            If it is not; a prediction must then not be served.
+            If they are not; a prediction must then not be served.
         ValueError
-            If it could not be read again.
+            If one could not be read again.
         """
-        body = encode(event)
+        items = [(event.prediction_id, encode(event)) for event in events]
         loop = get_running_loop()
         future: Future[None] = loop.create_future()
         with self._lock:
             if self._is_closed:
-                self._refused["closed"] += 1
+                self._refused["closed"] += len(items)
                 raise NotRecordedError("The recorder is closed; the process is about to end.", "closed")
             batch = self._waiting
             if not batch.futures:
                 self._begin(batch, loop)
             elif batch.loop is not loop:  # which may have ended, and would then hand nothing over
                 self._filled.put(None)
-            batch.items.append((event.prediction_id, body))
+            batch.items += items
             batch.futures.append(future)
         await future
 
@@ -201,7 +201,7 @@ class OutboxRecorder:
                 self._waiting = _Batch()
             futures, batch.futures = batch.futures, []
             if refusal:
-                self._refused[refusal.reason] += len(futures)
+                self._refused[refusal.reason] += len(batch.items)
             self._tell(refusal)
         loops: dict[AbstractEventLoop, list[Future[None]]] = {}
         for future in futures:

@@ -50,17 +50,18 @@ class Watch:
         self.system = system
         self.recorder = recorder
 
-    async def record(self, prediction: Prediction, scope: MutableMapping[str, Any]) -> None:
-        """Keep a prediction, then count it; ``scope`` is the ASGI scope of the request that it answers.
+    async def record(self, scope: MutableMapping[str, Any], *predictions: Prediction) -> None:
+        """Keep predictions, then count them; ``scope`` is the ASGI scope of the request that they answer.
 
         Raises
         ------
         NotRecordedError
-            If it could not be kept. It is not counted then, and must not be served.
+            If they could not be kept. They are not counted then, and must not be served.
         """
-        await self.recorder.record(prediction)
-        self.model.observe(prediction)
-        note_prediction(scope, prediction.prediction_id)
+        await self.recorder.record(*predictions)
+        for prediction in predictions:
+            self.model.observe(prediction)
+            note_prediction(scope, prediction.prediction_id)
 
     def attach(self, app: FastAPI, path: str = "/metrics") -> None:
         """Put the middleware around the application, the metrics at ``path``, and the sampler into its lifespan."""
@@ -83,8 +84,8 @@ class Watch:
 class Unwatched(Watch):
     """Metrics are off: predictions are recorded, and nothing is counted, timed or shown."""
 
-    async def record(self, prediction: Prediction, scope: MutableMapping[str, Any]) -> None:
-        await self.recorder.record(prediction)
+    async def record(self, scope: MutableMapping[str, Any], *predictions: Prediction) -> None:
+        await self.recorder.record(*predictions)
 
     def attach(self, app: FastAPI, path: str = "/metrics") -> None:
         """Leave the application as it is."""

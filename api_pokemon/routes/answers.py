@@ -1,13 +1,18 @@
 """From what the model found to what the caller reads."""
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from dataclasses import fields
+from typing import Any, Final, NamedTuple, TypeVar, cast
+
+import msgspec
 
 from api_pokemon.dex import Category, Dex, Language, Move
 from api_pokemon.model import RankedMove, Ranking, UnrankedMove
 from api_pokemon.model.asked import told_win
 from api_pokemon.routes import schemas
 from api_pokemon.routes.languages import LANGUAGES
+
+T = TypeVar("T")
 
 _NEVER = 99.0  # what the model tells of a move without effect, or of one whose damage depends on the opponent's
 _SIDES: Final[dict[str, schemas.Side]] = {"attacker": "pokemon_a", "opponent": "pokemon_b", "either": "either"}
@@ -21,6 +26,17 @@ _REASONS: Final[dict[str, dict[Language, str]]] = {
         "fr": "On ne peut pas la choisir : un Pokémon ne l'utilise que lorsqu'il ne lui reste rien d'autre.",
     },
 }
+
+
+def _quick(schema: type[T]) -> type[T]:
+    """A struct of the same fields: made in less than half of the time, and written to the same JSON in less, too."""
+    names = [field.name for field in fields(schema)]  # type: ignore[arg-type]
+    return cast("type[T]", msgspec.defstruct(schema.__name__, [(name, Any) for name in names], gc=False))
+
+
+_BestMove = _quick(schemas.BestMove)
+_RankedMove = _quick(schemas.RankedMove)
+_Because = _quick(schemas.Because)
 
 
 class Answers:
@@ -41,19 +57,19 @@ class Answers:
         facts = self._facts[language]
         moves = tuple([_ranked(move, facts) for move in ranking.moves])
         best = moves[0]
-        return schemas.BestMove(
-            prediction_id=prediction_id,
-            model_version=model_version,
-            pokemon_a_id=ranking.form_a.id,
-            pokemon_a_name=ranking.form_a.local_name(language),
-            pokemon_b_id=ranking.form_b.id,
-            pokemon_b_name=ranking.form_b.local_name(language),
-            recommended_move=best.name,
-            win_probability=best.win_probability,
-            confidence=told_win(max(best.win_probability, 1.0 - best.win_probability)),
-            opponent_assumption=ranking.opponent_assumption,
-            all_moves=moves,
-            unranked_moves=tuple([_unranked(move, language) for move in ranking.unranked]),
+        return _BestMove(
+            prediction_id,
+            model_version,
+            ranking.form_a.id,
+            ranking.form_a.local_name(language),
+            ranking.form_b.id,
+            ranking.form_b.local_name(language),
+            best.name,
+            best.win_probability,
+            told_win(max(best.win_probability, 1.0 - best.win_probability)),
+            ranking.opponent_assumption,
+            moves,
+            tuple([_unranked(move, language) for move in ranking.unranked]),
         )
 
 
@@ -82,18 +98,17 @@ def _facts(dex: Dex, move: Move, language: Language) -> _Facts:
 
 
 def _ranked(ranked: RankedMove, facts: Mapping[int, _Facts]) -> schemas.RankedMove:
-    move, learnable, stab, type_multiplier, damage, opponent_move, chance, (uses, opponent_uses, first) = ranked
-    win_probability = told_win(chance)
-    return schemas.RankedMove(  # in the order of its fields: by name, it would take longer
-        *facts[move.id],
-        stab,
-        type_multiplier,
-        _four_decimals(damage),
-        learnable,
-        facts[opponent_move.id].name,
+    win_probability = told_win(ranked.win_probability)
+    return _RankedMove(  # in the order of its fields: by name, it would take longer
+        *facts[ranked.move.id],
+        ranked.stab,
+        ranked.type_multiplier,
+        _four_decimals(ranked.expected_damage),
+        ranked.learnable,
+        facts[ranked.opponent_move.id].name,
         win_probability,
         _winner(win_probability),
-        schemas.Because(_hits(uses), _hits(opponent_uses), _SIDES[first]),
+        _Because(_hits(ranked.hits_to_knock_out), _hits(ranked.opponent_hits_to_knock_out), _SIDES[ranked.moves_first]),
     )
 
 

@@ -21,5 +21,9 @@ class Application(FastAPI):
         install_problems(self)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Around what Starlette puts outermost, too, which answers when something broke."""
-        return Envelope(super().build_middleware_stack())
+        """Put what was added around all that FastAPI and Starlette bring, so that a shortcut passes by that, too."""
+        added, self.user_middleware = self.user_middleware, []
+        app = super().build_middleware_stack()
+        for middleware, arguments, options in reversed(added):
+            app = middleware(app, *arguments, **options)
+        return Envelope(app)

@@ -43,8 +43,8 @@ class BestMoves:
             self._model_version,
             answer.win_probability,
             duration_seconds,
-            request=request_fields(ranking, language)._asdict(),
-            choice=choice_fields(ranking)._asdict(),
+            request=request_fields(ranking, language),
+            choice=choice_fields(ranking),
             payload=asked_duel(ranking).payload(),
         )
         return prediction, answer

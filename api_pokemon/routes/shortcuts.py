@@ -23,15 +23,13 @@ class Shortcuts:
     routes
         In the order in which a router tries them; those without parameters in their path can be found so.
     handlers
-        What answers an error, by its kind; one that has none, or that of every `Exception`, goes on to who calls.
+        What answers an error, by its kind. One that only has that of every `Exception` also goes on to who calls, which
+        writes it into the log.
     """
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute], handlers: Mapping[Any, Callable[..., Any]]) -> None:
         self._app = app
-        self._handlers = {
-            kind: handler for kind, handler in handlers.items() if isinstance(kind, type) and kind is not Exception
-        }
-        self._kinds: tuple[type[Exception], ...] = tuple(self._handlers)
+        self._handlers = {kind: handler for kind, handler in handlers.items() if isinstance(kind, type)}
         self._routes = {
             (method, route.path): route
             for route in routes
@@ -49,7 +47,9 @@ class Shortcuts:
         scope["route"], scope["endpoint"], scope["path_params"] = route, route.endpoint, {}
         try:
             await route.app(scope, receive, send)
-        except self._kinds as error:
+        except Exception as error:
             kind = next(kind for kind in type(error).__mro__ if kind in self._handlers)
             if response := await self._handlers[kind](Request(scope), error):
                 await response(scope, receive, send)
+            if kind is Exception:
+                raise

@@ -50,14 +50,14 @@ class Records:
         self.kept = 0
         self._record = FaultyRecord(faults, self._count, self._keep)
 
-    async def _count(self, prediction: Prediction, scope: MutableMapping[str, Any]) -> None:
-        self.counted += 1
+    async def _count(self, scope: MutableMapping[str, Any], *predictions: Prediction) -> None:
+        self.counted += len(predictions)
 
-    async def _keep(self, prediction: Prediction) -> None:
-        self.kept += 1
+    async def _keep(self, *predictions: Prediction) -> None:
+        self.kept += len(predictions)
 
     async def predict(self) -> None:
-        await self._record(Prediction(new_id(), "v1", 0.5, 0.001), {})
+        await self._record({}, Prediction(new_id(), "v1", 0.5, 0.001))
 
 
 async def test_without_a_fault_predictions_are_recorded_and_counted(faults: Faults) -> None:

@@ -113,7 +113,7 @@ from api_pokemon.main import create_app
 from api_pokemon.server import run
 
 class Recorder:
-    async def record(self, prediction):
+    async def record(self, *events):
         import logging
         logging.getLogger("outbox").warning("a\\nforged line")
         raise RuntimeError("postgresql://shop:{SECRET}@db/log refused X-API-Key: apk_{"x" * 43}; password={SECRET}")

@@ -6,7 +6,7 @@ import pytest
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex
 from api_pokemon.errors import ApiPokemonError, NoDamagingMoveError, UnknownIdError, UnknownNameError
-from api_pokemon.model import Because, ModelPredictor, MoveRanker, Ranking
+from api_pokemon.model import ModelPredictor, MoveRanker, Ranking
 
 PIKACHU, SQUIRTLE, BULBASAUR, GASTLY = 25, 7, 1, 92
 
@@ -114,8 +114,8 @@ def test_numbers_of_a_ranked_move(ranker: MoveRanker) -> None:
     (ranked,) = ranker.rank(PIKACHU, SQUIRTLE, ["Thunderbolt"], ["Surf"]).moves
     assert (ranked.stab, ranked.type_multiplier, ranked.learnable) == (True, 2.0, True)
     assert ranked.expected_damage == pytest.approx((23 * 95.125 + 142.25) / 24 / 119, rel=1e-9)
-    assert ranked.because.moves_first == "attacker"
-    assert ranked.because.hits_to_knock_out == pytest.approx(1 * 1 / 24 + 2 * 23 / 24, abs=1e-6)
+    assert ranked.moves_first == "attacker"
+    assert ranked.hits_to_knock_out == pytest.approx(1 * 1 / 24 + 2 * 23 / 24, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -135,19 +135,19 @@ def test_who_moves_first(
     dex: Dex, ranker: MoveRanker, form_a: str, move: str, form_b: str, reply: str, first: str
 ) -> None:
     (ranked,) = ranker.rank(dex.find_form(form_a).id, dex.find_form(form_b).id, [move], [reply]).moves
-    assert ranked.because.moves_first == first
+    assert ranked.moves_first == first
 
 
 def test_misses_count_in_damage_and_in_hits(ranker: MoveRanker) -> None:
     (ranked,) = ranker.rank(99, 143, ["Guillotine"], ["Surf"]).moves
     assert ranked.expected_damage == pytest.approx(0.3)
-    assert ranked.because.hits_to_knock_out == pytest.approx(1 / 0.3)
+    assert ranked.hits_to_knock_out == pytest.approx(1 / 0.3)
 
 
 def test_an_immune_target(ranker: MoveRanker) -> None:
     (ranked,) = ranker.rank(SQUIRTLE, GASTLY, ["Tackle"], ["Lick"]).moves
     assert (ranked.type_multiplier, ranked.expected_damage) == (0.0, 0.0)
-    assert ranked.because == Because(99.0, ranked.because.opponent_hits_to_knock_out, "opponent")
+    assert (ranked.hits_to_knock_out, ranked.moves_first) == (99.0, "opponent")
     assert ranked.win_probability < 0.1
 
 

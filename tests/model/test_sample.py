@@ -32,14 +32,14 @@ def ranker(dex: Dex, live: ModelPredictor) -> MoveRanker:
 def test_what_is_told_of_a_request(ranker: MoveRanker) -> None:
     ranking = ranker.rank(25, 6, ["Thunderbolt", "Growl", "Quick Attack"], ["Ember"])
     fields = request_fields(ranking, "fr")
-    assert (fields.attacker, fields.defender) == ("pikachu", "charizard")
-    assert (fields.attacker_type, fields.attacker_second_type) == ("Electric", "none")
-    assert (fields.defender_type, fields.defender_second_type) == ("Fire", "Flying")
-    assert (fields.candidate_moves, fields.opponent_assumption, fields.language) == (3, "given_moves", "fr")
+    assert (fields["attacker"], fields["defender"]) == ("pikachu", "charizard")
+    assert (fields["attacker_type"], fields["attacker_second_type"]) == ("Electric", "none")
+    assert (fields["defender_type"], fields["defender_second_type"]) == ("Fire", "Flying")
+    assert (fields["candidate_moves"], fields["opponent_assumption"], fields["language"]) == (3, "given_moves", "fr")
     # Pikachu: 35 55 40 50 50 90; Charizard: 78 84 78 109 85 100
     differences = (
-        fields.hp_difference, fields.attack_difference, fields.defense_difference,
-        fields.special_attack_difference, fields.special_defense_difference, fields.speed_difference,
+        fields["hp_difference"], fields["attack_difference"], fields["defense_difference"],
+        fields["special_attack_difference"], fields["special_defense_difference"], fields["speed_difference"],
     )  # fmt: skip
     assert differences == (-43, -29, -38, -59, -35, -10)
 
@@ -47,17 +47,22 @@ def test_what_is_told_of_a_request(ranker: MoveRanker) -> None:
 def test_what_is_told_of_a_choice(ranker: MoveRanker) -> None:
     ranking = ranker.rank(25, 6, ["Thunderbolt", "Growl"], ["Ember"])
     fields, best = choice_fields(ranking), ranking.moves[0]
-    assert (fields.move_type, fields.move_category, fields.move_power) == ("Electric", "Special", 90)
-    assert (fields.type_multiplier, fields.stab, fields.learnable, fields.moves_first) == (2.0, True, True, "opponent")
-    assert (fields.expected_damage, fields.win_probability) == (best.expected_damage, best.win_probability)
-    assert fields.hits_to_knock_out == best.because.hits_to_knock_out
+    assert (fields["move_type"], fields["move_category"], fields["move_power"]) == ("Electric", "Special", 90)
+    assert (fields["type_multiplier"], fields["stab"], fields["learnable"], fields["moves_first"]) == (
+        2.0,
+        True,
+        True,
+        "opponent",
+    )
+    assert (fields["expected_damage"], fields["win_probability"]) == (best.expected_damage, best.win_probability)
+    assert fields["hits_to_knock_out"] == best.hits_to_knock_out
 
 
 @pytest.mark.parametrize(("form_a", "form_b"), [(150, 10), (10, 150)])
 def test_confidence_is_that_of_the_likelier_side(ranker: MoveRanker, form_a: int, form_b: int) -> None:
     fields = choice_fields(ranker.rank(form_a, form_b, ["Tackle"], ["Tackle"]))
-    assert fields.confidence == max(fields.win_probability, 1 - fields.win_probability) > 0.9
-    assert (fields.win_probability > 0.5) == (form_a == 150)
+    assert fields["confidence"] == max(fields["win_probability"], 1 - fields["win_probability"]) > 0.9
+    assert (fields["win_probability"] > 0.5) == (form_a == 150)
 
 
 def test_the_sample_is_what_uniform_traffic_is_answered(
@@ -71,6 +76,6 @@ def test_the_sample_is_what_uniform_traffic_is_answered(
     for row, call in list(zip(rows, islice(uniform(dex, Random(5)), 200), strict=True))[::25]:
         ranking = ranker.rank(call.pokemon_a_id, call.pokemon_b_id, call.available_moves, call.available_moves_b)
         request, choice = request_fields(ranking, call.language), choice_fields(ranking)
-        assert {name: row[name] for name in REQUEST} == {name: getattr(request, name) for name in REQUEST}
-        assert {name: row[name] for name in CHOICE} == {name: getattr(choice, name) for name in CHOICE}
+        assert {name: row[name] for name in REQUEST} == request
+        assert {name: row[name] for name in CHOICE} == choice
     assert list(rows[0]) == REQUEST + CHOICE

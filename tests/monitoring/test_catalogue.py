@@ -82,7 +82,7 @@ async def test_a_watched_application_exposes_the_catalogue_and_nothing_else(regi
 
     @app.post("/predict")
     async def predict(request: Request) -> None:
-        await watching.record(Prediction(new_id(), "v1", probability=0.7, duration_seconds=0.001), request.scope)
+        await watching.record(request.scope, Prediction(new_id(), "v1", probability=0.7, duration_seconds=0.001))
 
     watching.model.files("v1", are_sound=True)
     watching.system._sample = SystemSample(12.5, 1024.0, 2048.0)

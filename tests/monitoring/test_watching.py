@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from threading import active_count
 
@@ -7,32 +8,41 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 
-from api_pokemon.monitoring import NotRecordedError, NullRecorder, Prediction, Recorder, new_id, note_error, watch
+from api_pokemon.monitoring import (
+    Event,
+    NotRecordedError,
+    NullRecorder,
+    Prediction,
+    Recorder,
+    new_id,
+    note_error,
+    watch,
+)
 
 
 class GroupCommit:
     """Gathers predictions and keeps them all at once, as a durable recorder does; fails while ``full``."""
 
     def __init__(self) -> None:
-        self.kept: list[Prediction] = []
+        self.kept: list[Event] = []
         self.commits = 0
         self.full = False
-        self._waiting: list[tuple[Prediction, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Sequence[Event], asyncio.Future[None]]] = []
 
-    async def record(self, prediction: Prediction) -> None:
+    async def record(self, *events: Event) -> None:
         done = asyncio.get_running_loop().create_future()
-        self._waiting.append((prediction, done))
+        self._waiting.append((events, done))
         if len(self._waiting) == 1:
             asyncio.get_running_loop().call_soon(self._commit)
         await done
 
     def _commit(self) -> None:
         self.commits += 1
-        for prediction, done in self._waiting:
+        for events, done in self._waiting:
             if self.full:
                 done.set_exception(NotRecordedError("The disk is full."))
             else:
-                self.kept.append(prediction)
+                self.kept += events
                 done.set_result(None)
         self._waiting = []
 
@@ -69,7 +79,7 @@ def predicting_app(registry: CollectorRegistry, recorder: Recorder | None = None
     @app.post("/predict")
     async def predict(request: Request) -> str:
         prediction = Prediction(new_id(), "v1", probability=0.8, duration_seconds=0.001)
-        await watching.record(prediction, request.scope)
+        await watching.record(request.scope, prediction)
         return prediction.prediction_id
 
     return app

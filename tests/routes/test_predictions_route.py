@@ -42,7 +42,7 @@ NOON = datetime(2026, 8, 1, 12, tzinfo=UTC)
 
 
 class FullDisk:
-    async def record(self, event: Event) -> None:
+    async def record(self, *events: Event) -> None:
         raise NotRecordedError("no space left on device")
 
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from api_pokemon.main import create_app
 from api_pokemon.model.registry import shipped_version
-from api_pokemon.monitoring import NotRecordedError, Prediction
+from api_pokemon.monitoring import Event, NotRecordedError
 from api_pokemon.routes.problems import Kind
 from api_pokemon.settings import Settings
 from tests.routes.conformance import PROBLEM, Client, Conformance
@@ -16,7 +16,7 @@ DUEL = {"pokemon_a_id": 1, "pokemon_b_id": 25, "available_moves": ["Surf"]}
 
 
 class FullDisk:
-    async def record(self, prediction: Prediction) -> None:
+    async def record(self, *events: Event) -> None:
         raise NotRecordedError("no space left on device")
 
 
