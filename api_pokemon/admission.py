@@ -50,6 +50,9 @@ class AdmittingProtocol(BoundedProtocol):
         if self._admission:
             self._admission.leave()
             self._admission = None
+        if self._over_since is not None:
+            self.server_state.total_requests += 1
+            return
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -108,7 +111,7 @@ class AdmittingProtocol(BoundedProtocol):
         self.transport.write(b"".join((refusal.head, *lines, end, body)))
         cycle.response_started = cycle.response_complete = True
         if closes:
-            self.transport.close()
+            self._end()
         if self.pipeline:
             self.loop.call_soon(self.on_response_complete)  # or a long pipeline would be a deep recursion
         else:

@@ -41,6 +41,8 @@ class Limits:
         before it ever sends anything.
     unread_seconds
         For which a client may take in nothing of an answer.
+    linger_seconds
+        For which what still comes is read and thrown away, once a request was refused before its end.
     """
 
     connections: int = 4096
@@ -48,6 +50,7 @@ class Limits:
     headers: int = 100
     head_seconds: float = 10.0
     unread_seconds: float = 30.0
+    linger_seconds: float = 2.0
 
 
 class _RefusedError(Exception):
@@ -68,13 +71,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._later_bytes = 0
         self._waits_since: float | None = None
         self._unsent_since: tuple[int, float] = (0, 0.0)
+        self._over_since: float | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections; try again.")
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
+        if self._over_since is not None:
+            return
         self._unset_keepalive_if_required()
         self._came_bytes = len(data)
         self._later_bytes += self._came_bytes
@@ -112,7 +119,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def look(self, now_seconds: float) -> None:
         """Close the connection if it has waited for too long; called from time to time, with the time of the loop."""
         self._look_at_unsent(now_seconds)
-        if self._is_answering or not (self._in_head or self.timeout_keep_alive_task is None):
+        if self._over_since is not None:
+            if now_seconds - self._over_since > self.limits.linger_seconds:
+                self.transport.close()
+        elif self._is_answering or not (self._in_head or self.timeout_keep_alive_task is None):
             self._waits_since = None
         elif self._waits_since is None:
             self._waits_since = now_seconds
@@ -140,13 +150,23 @@ class BoundedProtocol(HttpToolsProtocol):
         )
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        """Say why, and close; where an answer is under way, nothing can be said in between."""
-        if not (self._is_answering or self.transport.is_closing()):
-            body = bare_problem(status, detail)
-            head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
-            self.transport.write(head.encode() + _OVER_HTTP + b"connection: close\r\n")
-            self.transport.write(b"content-length: %d\r\n\r\n" % len(body) + body)
-        self.transport.close()
+        """Say why, and end; where an answer is under way, nothing can be said in between."""
+        if self._is_answering or self.transport.is_closing():
+            self.transport.close()
+            return
+        body = bare_problem(status, detail)
+        head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+        self.transport.write(head.encode() + _OVER_HTTP + b"connection: close\r\n")
+        self.transport.write(b"content-length: %d\r\n\r\n" % len(body) + body)
+        self._end()
+
+    def _end(self) -> None:
+        """Close, once the client has read the answer and closes too, or a moment later.
+
+        To close with bytes that are not read resets the connection, and the client may lose the answer.
+        """
+        self._over_since = self.loop.time()
+        self.transport.write_eof()
 
 
 def look_at_all(connections: Iterable[object]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
@@ -21,7 +21,7 @@ LARGE = 8 << 20
 
 
 class Quick(BoundedProtocol):
-    limits: ClassVar[Limits] = Limits(connections=20, head_seconds=0.5, unread_seconds=1.5)
+    limits: ClassVar[Limits] = Limits(connections=20, head_seconds=0.5, unread_seconds=1.5, linger_seconds=0.5)
 
 
 class Server(uvicorn.Server):
@@ -66,6 +66,12 @@ async def rest(reader: asyncio.StreamReader) -> bytes:
     return await asyncio.wait_for(reader.read(), 30)
 
 
+async def reached(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the server brings it about
+            await asyncio.sleep(LOOK_SECONDS)
+
+
 async def trickle(writer: asyncio.StreamWriter, part: bytes) -> None:
     """Send a little again and again, until the server has had enough."""
     try:
@@ -75,6 +81,25 @@ async def trickle(writer: asyncio.StreamWriter, part: bytes) -> None:
             await asyncio.sleep(LOOK_SECONDS)
     except ConnectionError:
         pass
+
+
+class TestEnd:
+    async def test_who_goes_on_sending_still_reads_the_refusal(self, server: Server) -> None:
+        async with connected(server) as (reader, writer):
+            writer.write(GET + b"X-Much: " + b"x" * (32 << 10))
+            sending = asyncio.create_task(trickle(writer, b"x" * 4096))
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+            await asyncio.sleep(3 * LOOK_SECONDS)
+            body = await asyncio.wait_for(reader.read(1 << 20), 30)
+            sending.cancel()
+        assert head.startswith(b"HTTP/1.1 431 ")
+        assert b"16384 bytes" in body
+
+    async def test_who_never_closes_is_let_go(self, server: Server) -> None:
+        async with connected(server) as (reader, writer):
+            writer.write(b"GET / HTTP/9.9\r\n\r\n")
+            assert (await rest(reader)).startswith(b"HTTP/1.1 400 ")
+            await reached(lambda: not server.server_state.connections)
 
 
 class TestTime:

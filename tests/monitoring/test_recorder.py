@@ -100,6 +100,20 @@ async def test_an_outcome_is_kept_beside_its_prediction(recorder: OutboxRecorder
     assert [decode(body) for body in outbox.find(event.prediction_id)] == [event, outcome]
 
 
+async def test_what_comes_together_is_committed_together(recorder: OutboxRecorder, outbox: Watched) -> None:
+    events = [prediction() for _ in range(300)]
+    await recorder.record(*events)
+    assert outbox.batches == [300]
+    assert kept(outbox) == [event.event_id for event in events]
+
+
+async def test_what_comes_together_is_refused_together(recorder: OutboxRecorder) -> None:
+    recorder.close()
+    with pytest.raises(NotRecordedError):
+        await recorder.record(prediction(), prediction(), prediction())
+    assert recorder.refused["closed"] == 3
+
+
 async def test_what_gathers_while_a_commit_runs_is_committed_together(
     recorder: OutboxRecorder, outbox: Watched
 ) -> None:
