@@ -105,6 +105,11 @@ def test_players_as_they_are_raise_nothing(hours: Hours) -> None:
     assert [hours.play("players").verdict for _ in range(4)] == ["no_drift"] * 4
 
 
+def test_no_field_is_so_noisy_that_it_could_never_drift(hours: Hours) -> None:
+    check = hours.play("players")
+    assert {field.name: field.noise for field in check.fields if field.noise >= 0.4} == {}
+
+
 @pytest.mark.parametrize("name", DRIFTS)
 def test_each_drift_is_detected_within_two_windows_and_over_after_one(hours: Hours, name: str) -> None:
     assert hours.play("players").verdict == "no_drift"

@@ -14,6 +14,9 @@ from api_pokemon.battle.tables import MAX_USES, DuelTables, MoveTable
 TURNS = 12
 """Knock-outs are followed over this many turns."""
 
+MOST_TELLING_USES = 99.0
+"""An attack that takes as many uses or more knocks nobody out, or its damage depends on what the target does."""
+
 _USES = np.arange(1, MAX_USES + 1)
 
 Indices = NDArray[np.intp]
@@ -91,7 +94,7 @@ def attacks(tables: DuelTables, attacker: Indices, move: Indices, target: Indice
         lowest_share=damage[0, :, 0] * moves.fewest_hits[move] / hit_points,
         highest_share=damage[0, :, -1] * moves.most_hits[move] / hit_points,
         knock_out_in_uses=by_uses,
-        uses_to_knock_out=np.where(by_uses[:, -1] > 0.5, uses, np.minimum(far, 99.0)),
+        uses_to_knock_out=np.where(by_uses[:, -1] > 0.5, uses, np.minimum(far, MOST_TELLING_USES)),
         type_multiplier=multiplier,
         stab=stab,
     )

@@ -6,6 +6,7 @@
 from collections.abc import Iterator
 from typing import TypedDict, cast, get_type_hints
 
+from api_pokemon.battle.attack import MOST_TELLING_USES
 from api_pokemon.dex import Form, Language
 from api_pokemon.model.ranking import MovesFirst, OpponentAssumption, Ranking
 from api_pokemon.monitoring.events import Fields
@@ -38,7 +39,7 @@ class RequestFields(TypedDict):
 
 
 class ChoiceFields(TypedDict):
-    """What the model chose, and how sure it was."""
+    """What the model chose, and how sure it was. Hits are None where they knock nobody out, as callers are told."""
 
     move_type: str
     move_category: str
@@ -47,17 +48,20 @@ class ChoiceFields(TypedDict):
     stab: bool
     learnable: bool
     expected_damage: float
-    hits_to_knock_out: float
-    opponent_hits_to_knock_out: float
+    hits_to_knock_out: float | None
+    opponent_hits_to_knock_out: float | None
     moves_first: MovesFirst
     win_probability: float
     confidence: float
 
 
+_NUMBERS = (int, float, float | None)
+
+
 def _specs(group: Group, rows: type) -> Iterator[FieldSpec]:
     """Numbers are measured, all else is counted: texts, and what is true or false."""
     for name, kind in get_type_hints(rows).items():
-        yield FieldSpec(name, "number" if kind in (int, float) else "category", group)
+        yield FieldSpec(name, "number" if kind in _NUMBERS else "category", group)
 
 
 MONITORED_FIELDS = (*_specs("request", RequestFields), *_specs("choice", ChoiceFields))
@@ -92,6 +96,7 @@ def choice_fields(ranking: Ranking) -> Fields:
     """The `ChoiceFields` of the recommended move."""
     best = ranking.moves[0]
     move, win_probability = best.move, best.win_probability
+    hits, hits_back = best.hits_to_knock_out, best.opponent_hits_to_knock_out
     fields: ChoiceFields = {
         "move_type": move.type,
         "move_category": move.category,
@@ -100,8 +105,8 @@ def choice_fields(ranking: Ranking) -> Fields:
         "stab": best.stab,
         "learnable": best.learnable,
         "expected_damage": best.expected_damage,
-        "hits_to_knock_out": best.hits_to_knock_out,
-        "opponent_hits_to_knock_out": best.opponent_hits_to_knock_out,
+        "hits_to_knock_out": hits if hits < MOST_TELLING_USES else None,
+        "opponent_hits_to_knock_out": hits_back if hits_back < MOST_TELLING_USES else None,
         "moves_first": best.moves_first,
         "win_probability": win_probability,
         "confidence": max(win_probability, 1 - win_probability),

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import msgspec
 
+from api_pokemon.battle.attack import MOST_TELLING_USES
 from api_pokemon.dex import Category, Dex, Language, Move
 from api_pokemon.model import RankedMove, Ranking, UnrankedMove
 from api_pokemon.model.asked import told_win
@@ -14,7 +15,6 @@ from api_pokemon.routes.languages import LANGUAGES
 
 T = TypeVar("T")
 
-_NEVER = 99.0  # what the model tells of a move without effect, or of one whose damage depends on the opponent's
 _SIDES: Final[dict[str, schemas.Side]] = {"attacker": "pokemon_a", "opponent": "pokemon_b", "either": "either"}
 _REASONS: Final[dict[str, dict[Language, str]]] = {
     "status": {
@@ -119,7 +119,7 @@ def _winner(win_probability: float) -> schemas.Side:
 
 
 def _hits(hits: float) -> float | None:
-    return _four_decimals(hits) if hits < _NEVER else None
+    return _four_decimals(hits) if hits < MOST_TELLING_USES else None
 
 
 def _four_decimals(value: float) -> float:

@@ -1,9 +1,11 @@
-"""Write the baseline of the shipped version anew, from its rows: ``python -m tests.model.shipped_baseline``."""
+"""Write the shipped version's monitored rows and their baseline anew: ``python -m tests.model.shipped_baseline``."""
 
-from api_pokemon.model.baseline import baseline_of
-from api_pokemon.model.registry import BASELINE_FILE, SHIPPED, shipped_version
-from api_pokemon.model.sample import load_sample
+from api_pokemon.dex import load_dex
+from api_pokemon.model import open_model
+from api_pokemon.model.baseline import SEED
+from api_pokemon.model.registry import SHIPPED, shipped_version
+from api_pokemon.model.sample import save_sample
 
 if __name__ == "__main__":
-    folder = SHIPPED / shipped_version()
-    (folder / BASELINE_FILE).write_bytes(baseline_of(load_sample(folder)).encode())
+    dex, folder = load_dex(), SHIPPED / shipped_version()
+    save_sample(dex, open_model(dex, folder), SEED, folder, lambda done, total: None)

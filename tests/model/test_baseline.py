@@ -15,7 +15,7 @@ def test_what_is_true_or_false_is_counted_and_what_is_a_number_measured() -> Non
     assert kinds["attacker"] == kinds["language"] == ("category", "request")
     assert kinds["speed_difference"] == kinds["candidate_moves"] == ("number", "request")
     assert kinds["stab"] == kinds["moves_first"] == ("category", "choice")
-    assert kinds["win_probability"] == kinds["move_power"] == ("number", "choice")
+    assert kinds["win_probability"] == kinds["hits_to_knock_out"] == ("number", "choice")
 
 
 def test_the_shipped_version_brings_its_own(tmp_path: Path) -> None:
@@ -23,7 +23,11 @@ def test_the_shipped_version_brings_its_own(tmp_path: Path) -> None:
     assert found is not None
     assert found.profile.rows == 10_000
     assert set(found.layout.specs) == set(MONITORED_FIELDS)
-    assert found.profile.missing.sum() == 0
+    missing = dict(zip((spec.name for spec in found.layout.specs), found.profile.missing.tolist(), strict=True))
+    assert {name: count for name, count in missing.items() if count} == {
+        "hits_to_knock_out": 327,
+        "opponent_hits_to_knock_out": 192,
+    }
 
 
 def test_an_installed_one_is_found_and_a_damaged_one_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -55,7 +55,15 @@ def test_what_is_told_of_a_choice(ranker: MoveRanker) -> None:
         "opponent",
     )
     assert (fields["expected_damage"], fields["win_probability"]) == (best.expected_damage, best.win_probability)
-    assert fields["hits_to_knock_out"] == best.hits_to_knock_out
+    assert fields["hits_to_knock_out"] == best.hits_to_knock_out < 99
+
+
+def test_hits_that_knock_nobody_out_are_missing(ranker: MoveRanker) -> None:
+    nidoran, gastly = 29, 92
+    fields = choice_fields(ranker.rank(nidoran, gastly, ["Tackle"], ["Lick"]))
+    assert (fields["type_multiplier"], fields["hits_to_knock_out"]) == (0.0, None)
+    assert 1 < fields["opponent_hits_to_knock_out"] < 99
+    assert choice_fields(ranker.rank(gastly, nidoran, ["Lick"], ["Tackle"]))["opponent_hits_to_knock_out"] is None
 
 
 @pytest.mark.parametrize(("form_a", "form_b"), [(150, 10), (10, 150)])

@@ -8,7 +8,7 @@ import pytest
 
 from api_pokemon.dex import Dex
 from api_pokemon.model import ModelPredictor, open_model
-from api_pokemon.model.baseline import baseline_of
+from api_pokemon.model.baseline import SEED, baseline_of, uniform_rows
 from api_pokemon.model.evaluation import Evaluation, evaluate
 from api_pokemon.model.features import FEATURES
 from api_pokemon.model.registry import BASELINE_FILE, DUEL_RULES, SHIPPED, file_sha256, shipped_version
@@ -68,6 +68,13 @@ def test_its_sample_holds_rows_of_all_kinds(folder: Path) -> None:
         assert len(rows[name].unique()) == kinds
     confidence = rows["confidence"].to_numpy()
     assert 0.85 < confidence.mean() < 0.95
+
+
+def test_its_sample_is_what_it_answers(dex: Dex, shipped: ModelPredictor, folder: Path) -> None:
+    """Where this fails after a change of monitored rows: ``python -m tests.model.shipped_baseline``."""
+    some = 100
+    rows = list(uniform_rows(dex, shipped, SEED, lambda done, total: None, some))
+    assert load_sample(folder)[:some] == rows
 
 
 def test_its_baseline_is_that_of_its_sample(folder: Path) -> None:
