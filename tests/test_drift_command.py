@@ -136,13 +136,28 @@ def checked(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_statistics_are_as_set(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checked(data_dir, monkeypatch)
-    usual = {field["name"]: field["statistic"] for field in document("check", status=1)["fields"]}
-    monkeypatch.setenv("API_POKEMON_DRIFT_NUMBER_STATISTIC", "kolmogorov_smirnov")
-    numbers = document("check", status=1)["fields"]
-    monkeypatch.setenv("API_POKEMON_DRIFT_CATEGORY_STATISTIC", "population_stability")
-    both = document("check", status=1)["fields"]
-    assert {field["kind"] for field in numbers if field["statistic"] != usual[field["name"]]} == {"number"}
-    assert {field["kind"] for field in both if field["statistic"] != usual[field["name"]]} == {"number", "category"}
+
+    def checks() -> list[dict[str, Any]]:
+        found = []
+        for number, category in (
+            ("wasserstein", "jensen_shannon"),
+            ("kolmogorov_smirnov", "jensen_shannon"),
+            ("kolmogorov_smirnov", "population_stability"),
+        ):
+            monkeypatch.setenv("API_POKEMON_DRIFT_NUMBER_STATISTIC", number)
+            monkeypatch.setenv("API_POKEMON_DRIFT_CATEGORY_STATISTIC", category)
+            found.append(document("check", status=1))
+        return found
+
+    found = checks()
+    if len({check["to_seconds"] for check in found}) > 1:  # a minute ended meanwhile, and the window moved on
+        found = checks()
+    usual, numbers, both = ({field["name"]: field for field in check["fields"]} for check in found)
+
+    def others(fields: dict[str, Any]) -> set[str]:
+        return {field["kind"] for name, field in fields.items() if field["statistic"] != usual[name]["statistic"]}
+
+    assert (others(numbers), others(both)) == ({"number"}, {"number", "category"})
 
 
 def test_a_check_tells_what_drifts_and_keeps_nothing(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
