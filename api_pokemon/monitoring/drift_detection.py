@@ -86,7 +86,8 @@ class FieldDrift(msgspec.Struct, frozen=True):
     name, kind, group
         Of the field.
     statistic
-        How far the window is from the reference, by the statistic that :class:`DriftOptions` names.
+        How far the window is from the reference, by the statistic that :class:`DriftOptions` names; 0 where either
+        has no rows.
     noise
         What it exceeds by chance, at this size.
     threshold
@@ -226,9 +227,10 @@ class DriftDetector:
     def _judge_field(
         self, spec: FieldSpec, comparison: Comparison, window: Profile, noise: float, with_changes: bool
     ) -> FieldDrift:
-        statistic = comparison.statistic(window)
+        fewer = min(window.rows, self.reference.rows)
+        statistic = comparison.statistic(window) if fewer else 0.0
         verdict: Verdict = "drift" if statistic > max(noise, self.options.threshold) else "no_drift"
-        if min(window.rows, self.reference.rows) < self.options.least_rows:
+        if fewer < self.options.least_rows:
             verdict = "insufficient_data"
         changes = comparison.changes(window) if with_changes else ()
         return FieldDrift(spec.name, spec.kind, spec.group, statistic, noise, self.options.threshold, verdict, changes)

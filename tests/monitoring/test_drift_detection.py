@@ -195,6 +195,17 @@ def test_nothing_strange_makes_it_fail(name: str, number: str) -> None:
         assert [field.statistic for field in same.fields] == [0.0] * 3
 
 
+@pytest.mark.parametrize("number", NUMBER_STATISTICS)
+@pytest.mark.parametrize("category", CATEGORY_STATISTICS)
+def test_nothing_is_no_distance_from_anything(number: str, category: str) -> None:
+    """A quiet night is no spike on a dashboard."""
+    options = DriftOptions(number=number, category=category, draws=100)
+    nothing = empty_profile(LAYOUT)
+    for reference, found in ((REFERENCE, nothing), (nothing, REFERENCE), (nothing, nothing)):
+        fields = DriftDetector(reference, options).judge(found).fields
+        assert {(field.statistic, field.verdict) for field in fields} == {(0.0, "insufficient_data")}
+
+
 def test_a_layout_without_fields() -> None:
     drift = DriftDetector(empty_profile(Layout([]))).judge(empty_profile(Layout([])))
     assert (drift.fields, drift.groups) == ((), ())
