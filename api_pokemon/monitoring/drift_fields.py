@@ -12,7 +12,7 @@ from api_pokemon.monitoring.jensen_shannon import jensen_shannon
 from api_pokemon.monitoring.number_distribution import Distribution, coarser, distribution, lower_tail, upper_tail
 from api_pokemon.monitoring.pareto import Pareto
 from api_pokemon.monitoring.population_stability import tenths
-from api_pokemon.monitoring.profile_layout import Floats
+from api_pokemon.monitoring.profile_layout import Floats, Ints
 from api_pokemon.monitoring.profiles import MOST_NEWCOMERS, Newcomers, Profile, newcomer_rank
 
 _GROUPS = 100
@@ -50,7 +50,7 @@ class NumberComparison:
         return float(self._compare(self._reference, distribution(window, self._index), self._counts, counts))
 
     def changes(self, window: Profile) -> tuple[Change, ...]:
-        """Which ranges, each a tenth of the reference, grew and which shrank."""
+        """Which ranges, each a tenth of the reference, grew and which shrank; one with a single value has its name."""
         starts = np.flatnonzero(np.diff(tenths(self._reference.shares), prepend=-1))
         last = len(self._reference.edges)  # what is beyond stands alone
         starts = np.unique([0, 1, last, *starts])
@@ -58,7 +58,10 @@ class NumberComparison:
         sides = (
             np.add.reduceat(_shares(counts), groups) for counts in (self._counts, _with_missing(window, self._index))
         )
-        return largest_changes([*ranges(self._reference.edges, starts), MISSING], *sides)
+        names = _single_values(
+            ranges(self._reference.edges, starts), starts, self._reference, distribution(window, self._index)
+        )
+        return largest_changes([*names, MISSING], *sides)
 
     def source(self) -> Source:
         """What unchanged windows are drawn from: one row more than the reference has is beyond either end."""
@@ -160,6 +163,18 @@ def _kept_through(newcomers: Newcomers) -> bytes:
 def _with_missing(profile: Profile, field: int) -> Floats:
     """Rows by cell, the last one of those without a value."""
     return np.append(profile.counts[profile.layout.cells_of(field)], profile.missing[field]).astype(np.float64)
+
+
+def _single_values(names: list[str], starts: Ints, *sides: Distribution) -> list[str]:
+    """Name groups of cells by their value, where all that is in them, on both sides, is at the edge of one cell."""
+    filled = np.any([side.shares > 0 for side in sides], axis=0)
+    at_edge = np.all([(side.shares == 0) | (side.means == np.append(-np.inf, side.edges)) for side in sides], axis=0)
+    ends = [*starts[1:], len(filled)]
+    cells = [start + np.flatnonzero(filled[start:end]) for start, end in zip(starts, ends, strict=True)]
+    return [
+        f"{sides[0].edges[found[0] - 1]:.6g}" if len(found) == 1 and at_edge[found[0]] else name
+        for name, found in zip(names, cells, strict=True)
+    ]
 
 
 def _presence(counts: Floats) -> Floats:

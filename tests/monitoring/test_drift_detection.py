@@ -101,6 +101,21 @@ def test_what_changed_is_told(detector: DriftDetector) -> None:
     assert [round(change.reference_share, 2) for change in size.changes] == [0.1] * 5
 
 
+def test_a_range_with_one_value_is_named_by_it() -> None:
+    """Edges between whole numbers are there for what may come; nobody wants to read of 2 to 2.0625."""
+    specs = [FieldSpec("moves", "number", "request")]
+
+    def profile(*values: float) -> Profile:
+        return profile_rows(layout, RowBatch(100 * len(values), {"moves": np.repeat(np.array(values), 100)}, {}))
+
+    layout = make_layout(specs, RowBatch(4, {"moves": np.array([1.0, 2.0, 3.0, 4.0])}, {}))
+    detector = DriftDetector(profile(1, 2, 3, 4), FEW)
+    (field,) = detector.judge(profile(2, 2, 2, 5)).fields
+    assert [change.value for change in field.changes] == ["2", "1", "3", "4", "above 4"]
+    (field,) = detector.judge(profile(1.01, 2, 3.51, 4)).fields
+    assert [change.value for change in field.changes] == ["3", "3.0625 to 4"]
+
+
 def test_a_newcomer_is_named() -> None:
     usual: dict[str | None, int] = {"a": 5000, "b": 5000}
     detector = DriftDetector(category_profile(usual, usual), FEW)
