@@ -75,6 +75,10 @@ class AdmittingProtocol(BoundedProtocol):
             self._unready = None
             self._turn_away(cycle, refusal)
 
+    def _turn_back(self) -> None:
+        self._door.crowded()
+        super()._turn_back()
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Called by uvicorn once a request's headers are there, and those before it on the connection are answered."""
         if not cycle.more_body:

@@ -76,8 +76,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections; try again.")
-            self.transport.close()
+            self._turn_back()
 
     def data_received(self, data: bytes) -> None:
         if self._over_since is not None:
@@ -148,6 +147,10 @@ class BoundedProtocol(HttpToolsProtocol):
             HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
             f"The head of the request has more than {self.limits.head_bytes} bytes or {self.limits.headers} headers.",
         )
+
+    def _turn_back(self) -> None:
+        self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections; try again.")
+        self.transport.close()
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         """Say why, and end; where an answer is under way, nothing can be said in between."""

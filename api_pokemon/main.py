@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from time import monotonic
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
@@ -45,14 +45,14 @@ from api_pokemon.routes.drift_lookups import DriftLookups, Periods
 from api_pokemon.routes.drift_route import drift_routes
 from api_pokemon.routes.faults_route import faults_routes
 from api_pokemon.routes.health_route import Health, health_routes, metrics_routes
-from api_pokemon.routes.keys import HEADER, KeyGuard, Role
+from api_pokemon.routes.keys import KeyGuard, Role
 from api_pokemon.routes.lookups import Lookups
 from api_pokemon.routes.model_route import model_routes
+from api_pokemon.routes.origins import cors_options
 from api_pokemon.routes.pages import page_routes
 from api_pokemon.routes.prediction_route import Record, prediction_routes
 from api_pokemon.routes.predictions_route import predictions_routes
 from api_pokemon.routes.problems import SERVER_PROBLEMS, install_problems
-from api_pokemon.routes.rate_limit import RATE_HEADERS
 from api_pokemon.routes.schemas import Duel
 from api_pokemon.routes.shortcuts import Shortcuts
 from api_pokemon.settings import Settings
@@ -133,23 +133,13 @@ def create_app(
     app.add_middleware(Shortcuts, routes=app.routes, handlers=app.exception_handlers)
     app.add_middleware(StoppedAsProblem)
     if settings.cors_origins:
-        app.add_middleware(CORSMiddleware, **_cors(settings.cors_origins))
+        app.add_middleware(CORSMiddleware, **cors_options(settings.cors_origins))
     app.add_middleware(HttpMiddleware, metrics=watch.http, routes=app.routes)
     if settings.metrics_port:
         app.add_middleware(OwnPort, port=settings.metrics_port, inner=_alone(metrics))
     refusals = RefusalMetrics(watch.http, app.routes)
-    put_door(app, GuardedDoor(entrance.lanes, entrance.limiter, refusals, app.routes))
+    put_door(app, GuardedDoor(entrance.lanes, entrance.limiter, refusals, app.routes, settings.cors_origins))
     return app
-
-
-def _cors(origins: Sequence[str]) -> dict[str, Any]:
-    """No credentials: a page may send the key that it was given, and none that the browser keeps."""
-    return {
-        "allow_origins": origins,
-        "allow_methods": ("GET", "POST"),
-        "allow_headers": (HEADER, "X-Request-ID"),
-        "expose_headers": ("X-Request-ID", "Retry-After", "Content-Language", *RATE_HEADERS),
-    }
 
 
 def _alone(router: APIRouter) -> FastAPI:

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from api_pokemon import server
 from api_pokemon.admission import AdmittingProtocol
+from api_pokemon.connections import Limits
 from api_pokemon.main import create_app
 from api_pokemon.monitoring import Event
 from api_pokemon.routes.lanes import BURST
@@ -200,6 +201,29 @@ async def test_a_path_that_no_route_has_is_counted_without_its_name(service: Ser
     refused = await (await service.caller()).ask(post(DUEL, "/predict/%1b[31m"))
     assert json.loads(refused.body)["instance"] == "/predict/\\x1b[31m"
     assert service.counted(503, "unmatched") == 1
+
+
+async def test_a_page_of_another_origin_may_read_why_it_is_refused(tmp_path: Path) -> None:
+    async with limited(tmp_path, rate_limit="1/day", cors_origins="https://page.example") as service:
+        caller = await service.caller()
+        for origin, allowed in (("https://page.example", True), ("https://other.example", False)):
+            for _ in range(2):
+                answer = await caller.ask(post(DUEL, "/predict/best-move", f"Origin: {origin}"))
+            assert answer.status == 429
+            assert (answer.headers.get("access-control-allow-origin") == origin) is allowed
+            assert ("Retry-After" in answer.headers.get("access-control-expose-headers", "")) is allowed
+
+
+async def test_a_connection_too_many_is_refused_and_counted(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AdmittingProtocol, "limits", Limits(connections=1))
+    first = await service.caller()
+    assert (await first.ask(get("/health/live"))).status == 200
+    second = await service.caller()
+    assert (await second.end()).startswith(b"HTTP/1.1 503 ")
+    labels = {"method": "OTHER", "endpoint": "unmatched"}
+    value = service._registry.get_sample_value
+    assert value("api_errors_total", {**labels, "error_type": "overloaded"}) == 1
+    assert value("api_requests_total", {**labels, "status": "503"}) == 1
 
 
 async def test_head_is_refused_without_a_body(service: Service) -> None:

@@ -13,6 +13,7 @@ from api_pokemon.monitoring.refusals import RefusalMetrics
 from api_pokemon.routes.asgi import NO_CONTENT_POLICY, REQUEST_ID, SECURITY_HEADERS, request_id_of
 from api_pokemon.routes.json_route import TOO_LARGE
 from api_pokemon.routes.lanes import Lane, Lanes
+from api_pokemon.routes.origins import Origins
 from api_pokemon.routes.problems import MEDIA_TYPE, Kind, ProblemError, problem_body
 from api_pokemon.routes.rate_limit import Allowance, Header
 
@@ -80,6 +81,10 @@ class Door(Protocol):
         """Note that the client went away before its body was there."""
         ...
 
+    def crowded(self) -> None:
+        """Note that a connection was refused, as there are too many."""
+        ...
+
 
 def put_door(app: Starlette, door: Door) -> None:
     """Put a door between an application and the server that will run it."""
@@ -110,6 +115,9 @@ class OpenDoor:
     def gone(self, scope: Scope, seconds: float) -> None:
         """Nobody counts."""
 
+    def crowded(self) -> None:
+        """Nobody counts."""
+
 
 class GuardedDoor:
     """Lets in as many as can be worked on, and answers the others in a tenth of the time that an answer takes.
@@ -124,14 +132,22 @@ class GuardedDoor:
         Counts those who are refused.
     routes
         Of the application; the refusals of those paths that are always the same are written once.
+    origins
+        Whose pages may read a refusal, such as ``https://page.example``.
     """
 
     def __init__(
-        self, lanes: Lanes, limiter: Limiter, metrics: RefusalMetrics, routes: Iterable[BaseRoute] = ()
+        self,
+        lanes: Lanes,
+        limiter: Limiter,
+        metrics: RefusalMetrics,
+        routes: Iterable[BaseRoute] = (),
+        origins: Iterable[str] = (),
     ) -> None:
         self._lanes = lanes
         self._limiter = limiter
         self._metrics = metrics
+        self._origins = Origins(origins)
         self._fixed = frozenset(path for route in routes if "{" not in (path := getattr(route, "path", "{")))
         self._overloaded: dict[str, Refusal] = {}
 
@@ -144,18 +160,25 @@ class GuardedDoor:
 
     def too_slow(self, scope: Scope, seconds: float) -> Refusal:
         self._metrics.count(scope, Kind.TOO_SLOW.status, seconds)
-        return _named(_written(_too_slow(seconds), scope["path"]), scope)
+        return self._addressed(_written(_too_slow(seconds), scope["path"]), scope)
 
     def too_large(self, scope: Scope) -> Refusal:
         self._metrics.count(scope, Kind.TOO_LARGE.status, 0.0)
-        return _named(_written(_TOO_LARGE, scope["path"]), scope)
+        return self._addressed(_written(_TOO_LARGE, scope["path"]), scope)
 
     def gone(self, scope: Scope, seconds: float) -> None:
         self._metrics.count(scope, CLIENT_CLOSED_REQUEST, seconds)
 
+    def crowded(self) -> None:
+        self._metrics.count(_NO_REQUEST, Kind.OVERLOADED.status, 0.0, Kind.OVERLOADED.slug)
+
+    def _addressed(self, refusal: Refusal, scope: Scope) -> Refusal:
+        named = _named(refusal, scope)
+        return Refusal(named.head + self._origins.lines(scope["headers"]), named.body)
+
     def _too_many(self, scope: Scope, allowance: Allowance) -> Refusal:
         began = perf_counter()
-        refusal = _named(_written(_rate_limited(allowance), scope["path"]), scope)
+        refusal = self._addressed(_written(_rate_limited(allowance), scope["path"]), scope)
         self._metrics.count(scope, Kind.RATE_LIMITED.status, perf_counter() - began)
         return refusal
 
@@ -165,11 +188,12 @@ class GuardedDoor:
         refusal = self._overloaded.get(path) or _written(_OVERLOADED, path)
         if path in self._fixed:
             self._overloaded[path] = refusal
-        refusal = _named(refusal, scope)
+        refusal = self._addressed(refusal, scope)
         self._metrics.count(scope, Kind.OVERLOADED.status, perf_counter() - began, Kind.OVERLOADED.slug)
         return refusal
 
 
+_NO_REQUEST: Scope = {"method": "", "path": "", "headers": ()}
 _UNCOUNTED = Allowance(granted=True)
 _TOO_LARGE = ProblemError(Kind.TOO_LARGE, TOO_LARGE)
 _OVERLOADED = ProblemError(
