@@ -94,7 +94,7 @@ audit: $(DEV) ## Look for committed secrets, licences that are not taken, and kn
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off --requirement requirements-dev.txt
 
 .PHONY: bench-scale
-bench-scale: $(DEV) ## Measure memory and look-ups up to 10,000,000 predictions: hours, 30 GB; `make bench-scale OPTIONS="--most 1000000"` for less
+bench-scale: $(DEV) ## Measure memory and look-ups up to 10,000,000 predictions: hours, 27 GB; `make bench-scale OPTIONS="--most 1000000"` for less
 	$(BIN)/python -m benchmarks.scale $(OPTIONS)
 
 .PHONY: bench-compare

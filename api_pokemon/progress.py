@@ -12,6 +12,8 @@ Report = Callable[[int, int], None]
 StartStep = Callable[[str], Report]
 
 LINE_EVERY_SECONDS = 10
+_LINE_EVERY_SHARE = 0.05
+"""Of the time so far: what takes hours need not fill a log."""
 
 
 @contextmanager
@@ -36,8 +38,10 @@ def _lines(console: Console, name: str) -> Report:
     def report(done: int, total: int) -> None:
         nonlocal last
         now = time.monotonic()
-        if done >= total or now - last >= LINE_EVERY_SECONDS:
+        took = now - since
+        if done >= total or now - last >= max(LINE_EVERY_SECONDS, took * _LINE_EVERY_SHARE):
             last = now
-            console.print(f"{name}: {done:,} of {total:,}, {now - since:.0f} s", highlight=False)
+            left = f", about {took * (total - done) / done:.0f} s left" if 0 < done < total else ""
+            console.print(f"{name}: {done:,} of {total:,}, {took:.0f} s{left}", highlight=False)
 
     return report

@@ -1,15 +1,17 @@
 """Whether the service stays as quick and as small as it was: from 100,000 predictions to 10,000,000.
 
-    python -m benchmarks.scale                                     # hours, and 30 GB of disk: `make bench-scale`
+    python -m benchmarks.scale                                     # hours, and much disk: `make bench-scale`
     python -m benchmarks.scale --most 1000000 --predictions 300000 # a look
 
 The log: one of 100,000 predictions and one of many, of the same day, in SQLite and in PostgreSQL; asked in turns for
 predictions by id, for pages, and for a check for drift. They are filled as a worker fills them, batch by batch with
 their profiles, without a stream before it. Bound: the median of the large one over that of the small one.
 
-Memory: a process of `api-pokemon serve` and one of `api-pokemon worker` under load, until so many predictions are
-logged; the bounds are those of :mod:`benchmarks.memory`, and one for the API as it is at the end. What counts is what
-a process has for itself; of the tablebase, a file that all processes share, it has nothing.
+Memory: a process of `api-pokemon serve` and one of `api-pokemon worker` under load, single predictions and batches of
+256 in turns, until so many are logged; the bounds are those of :mod:`benchmarks.memory`, and one for the API. What
+counts is what a process has for itself; of the tablebase, a file that all processes share, it has nothing.
+
+It says first if there is too little room on the disk. Ctrl-C and SIGTERM leave nothing behind.
 """
 
 import argparse
@@ -23,33 +25,36 @@ from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter, sleep
+from time import perf_counter
 
 import msgspec
 import psutil
+from rich.console import Console
 
-from api_pokemon.dex import load_dex
 from api_pokemon.model.baseline import find_baseline
 from api_pokemon.model.monitored_rows import LOOKED_UP
-from api_pokemon.monitoring import OutboxFolder, Prediction
+from api_pokemon.monitoring import Prediction
 from api_pokemon.monitoring.database import connect
 from api_pokemon.monitoring.drift_checking import DriftChecker
 from api_pokemon.monitoring.events import encode
 from api_pokemon.monitoring.prediction_log import PredictionLog
 from api_pokemon.monitoring.profile_writing import ProfileWriter
 from api_pokemon.monitoring.stream import Entry
+from api_pokemon.progress import Report, StartStep, show_steps
 from benchmarks.events import duel_predictions
 from benchmarks.figure import Figure, print_all
-from benchmarks.load import Call, Measurement, measure
-from benchmarks.memory import is_flat
-from benchmarks.recording import data_folder, working
-from benchmarks.service_time import bodies, both_engines
-from benchmarks.serving import running
-from tests.servers import PostgresServer, free_port, postgres_folder
+from benchmarks.long_run import NoRoomError, interruptible, need_room
+from benchmarks.scale_memory import Cores, marks, serving, watch_memory
+from tests.servers import PostgresServer, postgres_folder
 
 FEWEST, MOST = 100_000, 10_000_000
 MOST_SLOWER = 1.5
-MOST_API_BYTES = 150 << 20
+
+BYTES_EACH = {"sqlite": 1600, "memory": 1600, "postgres": 2500}
+"""On disk, of a prediction with its indexes, and room to spare."""
+
+_ROOM_BYTES = 2_000_000_000
+"""Beside it: journals, outboxes, and the tablebase."""
 
 _WRITER = "8a4f4d0e-6f5a-4c3c-9d53-2f2a0c6c7b10"
 _DAY_SECONDS = 86_400
@@ -58,7 +63,6 @@ _WINDOW_SECONDS = 3600
 _BATCH = 1000
 _ROUNDS = 60
 _TEMPLATES = 2_000
-_ROUND_SECONDS = 10.0
 
 Operation = Callable[[PredictionLog, random.Random], object]
 
@@ -77,7 +81,7 @@ def id_of(number: int, count: int) -> str:
     return f"{time[:8]}-{time[8:]}-7000-8000-{number:012x}"
 
 
-def fill(url: str, count: int) -> PredictionLog:
+def fill(url: str, count: int, report: Report) -> PredictionLog:
     """Log so many, with their profiles."""
     log = PredictionLog(connect(url), looked_up=LOOKED_UP)
     log.migrate()
@@ -87,6 +91,7 @@ def fill(url: str, count: int) -> PredictionLog:
         batch = islice(made, _BATCH)
         entries = [Entry(_WRITER, sequence, encode(event)) for sequence, event in enumerate(batch, first)]
         log.write(entries, keep_offsets=True, also=profiles)
+        report(entries[-1].sequence, count)
     print(f"  {count:,} predictions logged in {perf_counter() - began:,.0f} s", flush=True)
     return log
 
@@ -136,10 +141,12 @@ def compare(small: PredictionLog, large: PredictionLog, version: str) -> Iterato
         yield Figure(f"  {name}: {few:.2f} ms, then {many:.2f} ms", many / few, MOST_SLOWER)
 
 
-def compare_logs(kind: str, small_url: str, large_url: str, most: int) -> bool:
+def compare_logs(kind: str, small_url: str, large_url: str, most: int, start: StartStep) -> bool:
     print(f"{kind}: {FEWEST:,} predictions, and {most:,}", flush=True)
     version = duel_predictions(1)[0].model_version
-    small, large = (fill(url, count) for url, count in ((small_url, FEWEST), (large_url, most)))
+    small, large = (
+        fill(url, count, start(f"{kind}, {count:,}")) for url, count in ((small_url, FEWEST), (large_url, most))
+    )
     for log, count in ((small, FEWEST), (large, most)):
         _KNOWN_IDS[id(log)] = [id_of(number, count) for number in range(0, count, count // 1000)]
     kept = print_all(compare(small, large, version))
@@ -148,67 +155,35 @@ def compare_logs(kind: str, small_url: str, large_url: str, most: int) -> bool:
     return kept
 
 
-def sqlite_log(most: int) -> bool:
+def sqlite_log(options: argparse.Namespace, start: StartStep) -> bool:
     with TemporaryDirectory(prefix="scale-") as folder:
-        return compare_logs("SQLite", f"sqlite:///{folder}/small.sqlite", f"sqlite:///{folder}/large.sqlite", most)
+        small, large = (f"sqlite:///{folder}/{name}.sqlite" for name in ("small", "large"))
+        return compare_logs("SQLite", small, large, options.most, start)
 
 
-def postgres_log(most: int) -> bool:
+def postgres_log(options: argparse.Namespace, start: StartStep) -> bool:
     with postgres_folder() as folder, PostgresServer(folder) as server, ExitStack() as databases:
         small, large = (databases.enter_context(server.database(name)) for name in ("small", "large"))
-        return compare_logs("PostgreSQL", small, large, most)
+        return compare_logs("PostgreSQL", small, large, options.most, start)
 
 
-def marks(last: int) -> Sequence[int]:
-    """Where memory is looked at: from the fewest to the last, each about twice the one before."""
-    found = [FEWEST]
-    while found[-1] * 2 < last:
-        found.append(found[-1] * 2)
-    return [*found, last] if last > FEWEST else found
+def memory(options: argparse.Namespace, start: StartStep) -> bool:
+    print(f"memory, from {FEWEST:,} predictions to {options.predictions:,}", flush=True)
+    with serving(options.data_dir, Cores(options.server_core, options.client_core)) as service:
+        return watch_memory(service, marks(FEWEST, options.predictions), start("memory"))
 
 
-def own_bytes(process: psutil.Process) -> int:
-    """What the process has for itself alone."""
-    return int(process.memory_full_info().uss)
+_PARTS: Mapping[str, Callable[[argparse.Namespace, StartStep], bool]] = {
+    "sqlite": sqlite_log,
+    "memory": memory,
+    "postgres": postgres_log,
+}
 
 
-def memory(last: int, options: argparse.Namespace) -> bool:
-    """Load a whole service until so many predictions are logged, and look at its memory on the way."""
-    print(f"memory, from {FEWEST:,} predictions to {last:,}", flush=True)
-    asked = Call("/predict/best-move", "POST", [body.decode() for body in bodies(load_dex(), 500)])
-    port = free_port()
-    with both_engines(load_dex(), options.data_dir) as engines, data_folder(engines.tablebase_dir) as folder:
-        environment = {**folder, "API_POKEMON_PORT": str(port), "API_POKEMON_LOG_LEVEL": "warning"}
-        command = (sys.executable, "-m", "api_pokemon", "serve")
-        with (
-            working(environment, options.client_core) as worker,
-            running(command, port, core=options.server_core, environment=environment) as api,
-        ):
-            outboxes = OutboxFolder(Path(folder["API_POKEMON_DATA_DIR"], "outbox"))
-            ask = partial(measure, port, asked, seconds=_ROUND_SECONDS, core=options.client_core)
-            return watch_memory(ask, outboxes, {"API": api.process, "worker": worker}, marks(last))
-
-
-def watch_memory(
-    ask: Callable[[], Measurement],
-    outboxes: OutboxFolder,
-    processes: Mapping[str, psutil.Process],
-    marks: Sequence[int],
-) -> bool:
-    """Ask until each mark, let the worker log it all, and look; returns whether all bounds are kept."""
-    answered, seen = 0, {name: list[int]() for name in processes}
-    for mark in marks:
-        while answered < mark:
-            round_ = ask()
-            answered += round_.requests - round_.failed
-        while any(state.pending for state in outboxes.states()):
-            sleep(0.1)
-        for name, process in processes.items():
-            seen[name].append(own_bytes(process))
-    flat = [is_flat(name, sizes, marks) for name, sizes in seen.items()]
-    return print_all([Figure("memory of the API", max(seen["API"]) / 2**20, MOST_API_BYTES / 2**20, "MiB")]) and all(
-        flat
-    )
+def room(parts: Sequence[str], options: argparse.Namespace) -> int:
+    """Bytes of disk that the largest of these parts takes; each removes what it made."""
+    counts = {"sqlite": options.most, "memory": options.predictions, "postgres": options.most}
+    return max(BYTES_EACH[part] * int(counts[part] + FEWEST) for part in parts) + _ROOM_BYTES
 
 
 def main() -> int:
@@ -220,16 +195,19 @@ def main() -> int:
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--client-core", type=int, default=1)
     options = parser.parse_args()
-    print(f"{date.today()}, {psutil.cpu_count()} CPUs")
-    kept = [_PARTS[part](options) for part in ([options.only] if options.only else _PARTS)]
+    parts = [options.only] if options.only else list(_PARTS)
+    try:
+        need_room(room(parts, options))
+    except NoRoomError as error:
+        parser.error(str(error))
+    print(f"{date.today()}, {psutil.cpu_count()} CPUs", flush=True)
+    try:
+        with interruptible(), show_steps(Console()) as start:
+            kept = [_PARTS[part](options, start) for part in parts]
+    except KeyboardInterrupt:
+        print("interrupted; nothing is left behind", flush=True)
+        return 130
     return 0 if all(kept) else 1
-
-
-_PARTS: Mapping[str, Callable[[argparse.Namespace], bool]] = {
-    "memory": lambda options: memory(options.predictions, options),
-    "sqlite": lambda options: sqlite_log(options.most),
-    "postgres": lambda options: postgres_log(options.most),
-}
 
 
 if __name__ == "__main__":
