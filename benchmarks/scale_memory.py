@@ -72,7 +72,7 @@ def serving(data_dir: Path | None, cores: Cores) -> Iterator[Service]:
 
 
 def _asks(port: int, duels: Sequence[str], core: int) -> Sequence[Callable[[], int]]:
-    """Singly, on 32 connections for 10 s; in batches, on as many as the service answers at once, for 3 s."""
+    """Singly, on 32 connections for 2 s; in batches, on as many as the service answers at once, for 10 s."""
     batches = [f'{{"duels":[{",".join(duels[at : at + MOST_DUELS])}]}}' for at in range(0, len(duels), MOST_DUELS)]
     singly, in_batches = Call("/predict/best-move", "POST", duels), Call("/predict/best-move/batch", "POST", batches)
 
@@ -80,7 +80,7 @@ def _asks(port: int, duels: Sequence[str], core: int) -> Sequence[Callable[[], i
         round_ = measure(port, call, connections=connections, seconds=seconds, core=core)
         return each * (round_.requests - round_.failed)
 
-    return partial(ask, singly, 1, 32, 10.0), partial(ask, in_batches, MOST_DUELS, 4, 3.0)
+    return partial(ask, singly, 1, 32, 2.0), partial(ask, in_batches, MOST_DUELS, 4, 10.0)
 
 
 def marks(first: int, last: int) -> Sequence[int]:
