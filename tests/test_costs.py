@@ -110,21 +110,30 @@ def counted_statements(engine: Engine) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
-def statements_of_a_batch(log: PredictionLog, profiles: ProfileWriter, size: int, first: int) -> int:
+def statements_of_a_batch(log: PredictionLog, profiles: ProfileWriter, size: int, first: int) -> list[str]:
     entries = [
         Entry(WRITER, number, encode(prediction))
         for number, prediction in enumerate(renewed(duel_predictions(100), size), first)
     ]
     with counted_statements(log.engine) as statements:
         assert len(log.write(entries, keep_offsets=True, also=profiles).predictions) == size
-    return len(statements)
+    return statements
 
 
 def test_a_batch_takes_as_many_statements_whatever_its_size(log: PredictionLog) -> None:
     profiles = ProfileWriter(partial(find_baseline, Path()))
     statements_of_a_batch(log, profiles, 10, first=1)  # makes the writer and the reference known
-    sizes = {size: statements_of_a_batch(log, profiles, size, first=10 * size) for size in (100, 1000)}
+    sizes = {size: len(statements_of_a_batch(log, profiles, size, first=10 * size)) for size in (100, 1000)}
     assert max(sizes.values()) <= 9, sizes
+
+
+def test_batches_of_all_sizes_are_logged_with_the_same_statements(log: PredictionLog) -> None:
+    """A connection keeps the last 128, with what they were given: texts that grew with a batch cost 2 MB each."""
+    profiles = ProfileWriter(partial(find_baseline, Path()))
+    statements = [statements_of_a_batch(log, profiles, size, first=100 * size) for size in (10, 37, 98)]
+    some, others, more = ({each for each in found if " predictions " in each} for found in statements)
+    assert len(some) == 2
+    assert some == others == more
 
 
 def test_a_lookup_takes_one_statement_and_a_page_two_at_most(log: PredictionLog) -> None:

@@ -121,6 +121,7 @@ _ENGINE: Mapping[str, Any] = {
     "json_serializer": _encode,
     "json_deserializer": msgspec.json.decode,
     "pool_timeout": _POOL_SECONDS,
+    "pool_use_lifo": True,  # in turns, each connection would come to have read the same: 8 MB of pages each in SQLite
 }
 
 

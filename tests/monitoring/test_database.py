@@ -49,6 +49,17 @@ def test_postgres_is_reached_with_the_one_driver_there_is(url: str) -> None:
     assert "s3cret" in engine.url.render_as_string(hide_password=False)
 
 
+def test_whoever_comes_alone_has_the_connection_of_who_came_before(log: PredictionLog) -> None:
+    """And what this one has read already: in turns, each would come to hold the same pages."""
+    with reading(log.engine), reading(log.engine), reading(log.engine):
+        pass
+    seen = set()
+    for _ in range(6):
+        with reading(log.engine) as connection:
+            seen.add(connection.connection.driver_connection)
+    assert len(seen) == 1
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
