@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from api_pokemon.admission import AdmittingProtocol
 from api_pokemon.connections import look_at_all
 from api_pokemon.errors import ModelError, StartError
-from api_pokemon.garbage import spare_what_stays
+from api_pokemon.garbage import give_back_what_is_free, spare_what_stays
 from api_pokemon.lifeline import follow_parent
 from api_pokemon.readiness import Readiness
 from api_pokemon.routes.door import door_of
@@ -91,6 +91,7 @@ def run(
         print(f"api-pokemon: {error}", file=sys.stderr)
         raise SystemExit(EXIT_CANNOT_START) from error
     spare_what_stays()
+    give_back_what_is_free()
     server.run(sockets=[listener, *others])
 
 
