@@ -4,13 +4,11 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import NamedTuple
 
 from api_pokemon.errors import StartError
-from api_pokemon.monitoring.redis_connection import connect_async
 from api_pokemon.routes.callers import Callers, read_networks
 from api_pokemon.routes.door import Limiter
 from api_pokemon.routes.keys import KnownKeys
 from api_pokemon.routes.lanes import Lane, Lanes
 from api_pokemon.routes.rate_limit import Counts, RateLimiter, Unlimited, read_rate_limit
-from api_pokemon.routes.rate_sharing import RateSharing
 from api_pokemon.settings import Settings
 
 _MOST_BATCHES = 4
@@ -49,6 +47,10 @@ def entrance_of(settings: Settings, keys: KnownKeys) -> Entrance:
 
 
 def _sharing(url: str, counts: Counts, window_seconds: int) -> AbstractAsyncContextManager[None]:
+    # The client of Redis takes 14 MB: only where there is one.
+    from api_pokemon.monitoring.redis_connection import connect_async
+    from api_pokemon.routes.rate_sharing import RateSharing
+
     try:
         client = connect_async(url, timeout_seconds=_REDIS_SECONDS, role="rate-limit")
     except ValueError as error:

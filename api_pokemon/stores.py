@@ -1,6 +1,7 @@
 """Where events and keys are kept, as the settings have it: for the API, the worker and the commands alike."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from api_pokemon.errors import StartError
 from api_pokemon.model.baseline import find_baseline
@@ -10,7 +11,6 @@ from api_pokemon.monitoring.database import connect
 from api_pokemon.monitoring.outbox_stream import OutboxStream
 from api_pokemon.monitoring.prediction_log import PredictionLog
 from api_pokemon.monitoring.profile_writing import BaselineOf
-from api_pokemon.monitoring.redis_stream import RedisStream
 from api_pokemon.monitoring.report_folder import ReportFolder
 from api_pokemon.routes.admin_key import AdminKeyFile
 from api_pokemon.routes.key_file import KeyFile
@@ -18,6 +18,9 @@ from api_pokemon.routes.key_ring import KeyRing
 from api_pokemon.routes.keys import KeySettings, read_hashes
 from api_pokemon.settings import Settings
 from api_pokemon.startup import ADMIN_KEY_FILE, KEY_FILE, log_url_of
+
+if TYPE_CHECKING:
+    from api_pokemon.monitoring.redis_stream import RedisStream
 
 _BUCKETS = (60, 30, 20, 10, 5, 2, 1)  # an hour is a number of each
 
@@ -60,7 +63,7 @@ def reports_of(settings: Settings) -> ReportFolder:
     return ReportFolder(settings.data_dir / "reports")
 
 
-def stream_of(settings: Settings) -> RedisStream | OutboxStream:
+def stream_of(settings: Settings) -> "RedisStream | OutboxStream":
     """What a worker reads events from.
 
     Raises
@@ -70,6 +73,8 @@ def stream_of(settings: Settings) -> RedisStream | OutboxStream:
     """
     if not settings.stream_url:
         return OutboxStream(outboxes_of(settings))
+    from api_pokemon.monitoring.redis_stream import RedisStream  # 14 MB: only where there is a Redis
+
     try:
         return RedisStream(settings.stream_url)
     except ValueError as error:

@@ -25,7 +25,7 @@ from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex, load_dex
 from api_pokemon.model import ModelPredictor, install_version, open_model
 from api_pokemon.model.commands import BATTLES
-from api_pokemon.model.predictor import OnnxScore
+from api_pokemon.model.onnx_score import OnnxScore
 from api_pokemon.model.registry import MODEL_FILE, TABLEBASE_DIR
 from api_pokemon.model.tablebase import SCALE, compile_tablebase, oriented
 from api_pokemon.model.training import Battles, feature_rows, fit, read_battles, to_onnx

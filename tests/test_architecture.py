@@ -3,6 +3,7 @@
 import importlib
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,13 @@ PACKAGES = tuple(
     for folder in sorted((ROOT / "api_pokemon").iterdir())
     if (folder / "__init__.py").exists()
 )
+
+
+# On SQLite alone, nothing of these is in the memory of a process that runs for long, nor waited for when it starts.
+NOT_LOADED = {
+    "main:create_app": ("alembic", "pandas", "psycopg", "redis", "rich"),
+    "worker:create_worker": ("alembic", "onnxruntime", "pandas", "psycopg", "redis", "rich"),
+}
 
 
 def pins(lock_file: str) -> dict[str, str]:
@@ -167,3 +175,18 @@ def python_files() -> Iterator[Path]:
     command = ["git", "ls-files", "-z", "*.py"]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return (ROOT / name for name in names.split("\0") if name)
+
+
+@pytest.mark.parametrize("factory", NOT_LOADED)
+def test_a_process_loads_no_library_that_its_settings_do_not_ask_for(factory: str, tmp_path: Path) -> None:
+    module, _, name = factory.partition(":")
+    script = f"""
+import sys
+from pathlib import Path
+from api_pokemon.{module} import {name}
+from api_pokemon.settings import Settings
+{name}(Settings(data_dir=Path({str(tmp_path)!r}), _env_file=None))
+print([library for library in {NOT_LOADED[factory]} if library in sys.modules])
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"

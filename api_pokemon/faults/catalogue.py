@@ -1,8 +1,9 @@
 """Every fault that there is, and those of each process."""
 
-from api_pokemon.faults.board import Fault, Faults, Level, NoEffect
+from collections.abc import Mapping
+
+from api_pokemon.faults.board import Effect, Fault, Faults, Level, NoEffect
 from api_pokemon.faults.load import CpuBurn, MemoryPressure
-from api_pokemon.faults.pause import StreamPause
 from api_pokemon.monitoring import Cgroup
 
 SLOW_HANDLER = Fault("slow-handler", "Each prediction is held back for so long.", Level(1.0, 0.01, 10.0, "seconds"))
@@ -44,15 +45,20 @@ STALE_DRIFT_CHECK = Fault(
 def api_faults(stream_url: str) -> Faults:
     """What can go wrong in the API; the stream can be paused where there is one."""
     passive = (SLOW_HANDLER, FAILING_HANDLER, SLOW_MODEL, UNSURE_MODEL, UNCOUNTED_PREDICTIONS, SLOW_METRICS)
-    pause = {PAUSED_STREAM: StreamPause(stream_url)} if stream_url else {}
     return Faults(
         {
             **{fault: NoEffect() for fault in passive},
             CPU_BURN: CpuBurn(),
             MEMORY_PRESSURE: MemoryPressure(Cgroup()),
-            **pause,
+            **(_pause(stream_url) if stream_url else {}),
         }
     )
+
+
+def _pause(stream_url: str) -> Mapping[Fault, Effect]:
+    from api_pokemon.faults.pause import StreamPause  # with Redis's client
+
+    return {PAUSED_STREAM: StreamPause(stream_url)}
 
 
 def worker_faults() -> Faults:

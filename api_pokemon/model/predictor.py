@@ -1,17 +1,10 @@
 """Win probabilities of one request: from the tablebase where a version has one, else from ONNX."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
-
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read at the import: without it, what runs here is told to Microsoft
-
-import onnxruntime
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile
 
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex
@@ -21,38 +14,10 @@ from api_pokemon.model.lookup import Answer, Lookup
 from api_pokemon.model.registry import MODEL_FILE, TABLEBASE_DIR, ModelMetadata, load_metadata
 from api_pokemon.model.tablebase import check_tablebase, load_tablebase, oriented
 
+if TYPE_CHECKING:
+    from api_pokemon.model.onnx_score import OnnxScore
+
 Engine = Literal["tablebase", "onnx"]
-PROBABILITIES = "probabilities"
-ONNX_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile)
-"""What onnxruntime raises at a file that is no model; it has no base for them, not even ``RuntimeError``."""
-
-
-class OnnxScore:
-    """Feature rows to the first's win probability, by onnxruntime on one thread.
-
-    Parameters
-    ----------
-    model
-        Path of an ONNX file, or its bytes.
-    """
-
-    def __init__(self, model: Path | bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # the service scales by processes; threads of one would fight over cores
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
-            )
-        except ONNX_ERRORS as error:
-            name = "the model" if isinstance(model, bytes) else model
-            raise ModelDamagedError(f"onnxruntime cannot read {name}: {error}") from error
-        self._input = self._session.get_inputs()[0].name
-
-    def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        (probabilities,) = self._session.run([PROBABILITIES], {self._input: rows})
-        return np.asarray(probabilities[:, 1])
 
 
 class ModelPredictor:
@@ -64,7 +29,7 @@ class ModelPredictor:
         The version; what turns duels into rows; what scores rows.
     """
 
-    def __init__(self, metadata: ModelMetadata, features: FeatureTables, score: OnnxScore, folder: Path) -> None:
+    def __init__(self, metadata: ModelMetadata, features: FeatureTables, score: "OnnxScore", folder: Path) -> None:
         self.metadata = metadata
         self.version = metadata.version
         self.features = features
@@ -167,6 +132,8 @@ def open_model(dex: Dex, folder: Path) -> ModelPredictor:
     ModelMissingError, ModelDamagedError
         A file is absent, damaged, or made for other features than this package's.
     """
+    from api_pokemon.model.onnx_score import OnnxScore  # onnxruntime: 10 MB that a worker, which scores nothing, spares
+
     metadata = load_metadata(folder)
     if metadata.features != FEATURES:
         raise ModelDamagedError(

@@ -20,7 +20,7 @@ from api_pokemon.battle.tables import DuelTables
 from api_pokemon.errors import ModelError
 from api_pokemon.model.duel_file import read_duels
 from api_pokemon.model.features import FEATURES, FeatureTables
-from api_pokemon.model.predictor import OnnxScore
+from api_pokemon.model.onnx_score import OnnxScore
 from api_pokemon.model.registry import DUEL_RULES, MODEL_FILE, ModelMetadata, file_sha256
 
 CHUNK = 50_000

@@ -4,14 +4,16 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote
 
 import msgspec
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
 
 from api_pokemon.monitoring.database_failures import failure_of
-from api_pokemon.monitoring.patient_connection import PatientConnection
+
+if TYPE_CHECKING:
+    from api_pokemon.monitoring.patient_connection import PatientConnection
 
 Synchronous: TypeAlias = Literal["normal", "full"]
 
@@ -126,18 +128,20 @@ _ENGINE: Mapping[str, Any] = {
 
 
 def _connect_postgres(url: URL) -> Engine:
+    from api_pokemon.monitoring.patient_connection import PatientConnection  # psycopg: 10 MB, for PostgreSQL alone
+
     engine = create_engine(url, pool_pre_ping=True, **_ENGINE)
 
     @event.listens_for(engine, "do_connect")
     def open_connection(
         dialect: object, record: object, arguments: tuple[Any, ...], options: dict[str, Any]
-    ) -> PatientConnection:
+    ) -> "PatientConnection":
         options.setdefault("connect_timeout", _CONNECT_SECONDS)
         options["client_encoding"] = "utf8"  # so that the server tells what it cannot hold, and not the driver
         return PatientConnection.connect(*arguments, **options)
 
     @event.listens_for(engine, "connect")
-    def set_up(connection: PatientConnection, record: object) -> None:
+    def set_up(connection: "PatientConnection", record: object) -> None:
         connection.execute(_POSTGRES_SETUP)
         connection.commit()
 

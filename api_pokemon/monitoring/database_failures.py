@@ -3,7 +3,6 @@
 import sqlite3
 from pathlib import Path
 
-import psycopg
 from sqlalchemy import URL, exc
 
 from api_pokemon.monitoring.errors import LogMissingError, LogUnavailableError
@@ -45,7 +44,7 @@ def failure_of(error: exc.DBAPIError | exc.TimeoutError, url: URL) -> LogUnavail
     cause = error.orig
     if isinstance(cause, sqlite3.Error):
         return _sqlite_failure(cause, where, Path(url.database or ""))
-    if isinstance(cause, psycopg.Error) and not refuses_values(error):
+    if url.get_backend_name() == "postgresql" and not refuses_values(error):
         return _postgres_failure(cause, where)
     return None
 
@@ -56,7 +55,7 @@ def refuses_values(error: exc.DBAPIError) -> bool:
 
 
 def _sqlstate(error: BaseException | None) -> str | None:
-    return error.sqlstate if isinstance(error, psycopg.Error) else None
+    return getattr(error, "sqlstate", None)
 
 
 def _sqlite_failure(error: sqlite3.Error, where: str, path: Path) -> LogUnavailableError | None:
@@ -70,7 +69,11 @@ def _sqlite_failure(error: sqlite3.Error, where: str, path: Path) -> LogUnavaila
     return None if remedy is None else LogUnavailableError(f"{where}: {message}. {remedy}")
 
 
-def _postgres_failure(error: psycopg.Error, where: str) -> LogUnavailableError | None:
+def _postgres_failure(error: BaseException | None, where: str) -> LogUnavailableError | None:
+    import psycopg  # loaded already where a connection was tried, and nowhere else
+
+    if not isinstance(error, psycopg.Error):
+        return None
     message = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if error.sqlstate == _UNDEFINED_TABLE:
         return LogMissingError(f"{where}: {message}. {_NOT_MADE_YET}")

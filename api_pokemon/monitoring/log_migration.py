@@ -12,23 +12,17 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
-from api_pokemon.monitoring.database import reading, writing
-from api_pokemon.monitoring.errors import LogMissingError, LogTooNewError, LogUnavailableError
+from api_pokemon.monitoring.database import writing
+from api_pokemon.monitoring.errors import LogTooNewError, LogUnavailableError
 from api_pokemon.monitoring.file_lock import FileLock
-from api_pokemon.monitoring.log_schema import field_expression
-from api_pokemon.monitoring.patient_connection import patience
+from api_pokemon.monitoring.log_revision import SCRIPTS, indexes_of, is_current, missing_indexes
+from api_pokemon.monitoring.patience import patience
 
 logger = logging.getLogger(__name__)
-
-SCRIPTS = Path(__file__).with_name("migrations")
 
 _LOCK_SECONDS = 5.0
 _LONGEST_SECONDS = 3600.0
 _LOCK_NUMBER = 7_274_653_511  # of PostgreSQL's advisory locks; means nothing, and must never change
-_INDEXES = {
-    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'predictions'",
-    "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema() AND tablename = 'predictions'",
-}
 
 
 class LogMigration:
@@ -44,7 +38,8 @@ class LogMigration:
 
     def __init__(self, engine: Engine, looked_up: Sequence[str] = ()) -> None:
         self._engine = engine
-        self._indexes = {f"predictions_by_request_{field}": field_expression(field) for field in looked_up}
+        self._looked_up = tuple(looked_up)
+        indexes_of(looked_up)  # refuses what cannot be looked up
 
     def run(self) -> None:
         """Do what is missing, all or nothing; where nothing is, only look.
@@ -57,24 +52,16 @@ class LogMigration:
             If the database cannot be changed just now, or another process has been at it for long.
         """
         logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of itself each time
-        scripts = ScriptDirectory(str(SCRIPTS))
-        if self._is_done(scripts):
+        if is_current(self._engine, self._looked_up):
             return
+        scripts = ScriptDirectory(str(SCRIPTS))
         with self._alone(), writing(self._engine) as connection, patience(connection, _LONGEST_SECONDS):
             if self._engine.dialect.name == "postgresql":
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK_NUMBER})"))
             self._upgrade(connection, scripts)
-            for name in self._missing_indexes(connection):
-                connection.execute(text(f"CREATE INDEX {name} ON predictions ({self._indexes[name]}, id)"))
+            for name, expression in missing_indexes(connection, self._looked_up).items():
+                connection.execute(text(f"CREATE INDEX {name} ON predictions ({expression}, id)"))
                 logger.info("made the index %s", name)
-
-    def _is_done(self, scripts: ScriptDirectory) -> bool:
-        try:
-            with reading(self._engine) as connection:
-                revision = _revision(connection, scripts)
-                return revision == scripts.get_current_head() and not self._missing_indexes(connection)
-        except LogMissingError:
-            return False
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -108,12 +95,6 @@ class LogMigration:
                 step.module.upgrade()
                 context.stamp(scripts, step.revision)
                 logger.info("the tables of the log are now those of revision %s", step.revision)
-
-    def _missing_indexes(self, connection: Connection) -> list[str]:
-        if not self._indexes:
-            return []
-        present = set(connection.scalars(text(_INDEXES[connection.dialect.name])))
-        return [name for name in self._indexes if name not in present]
 
 
 def _revision(connection: Connection, scripts: ScriptDirectory) -> str | None:

@@ -1,19 +1,14 @@
 """A connection to PostgreSQL that waits, but not forever."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
-from sqlalchemy import Connection, text
 
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 12.0
 """Above the time that the server allows a statement: only a server that hangs takes longer to say that it is late."""
-
-_MARGIN_SECONDS = 2.0
 
 
 class PatientConnection(psycopg.Connection[Any]):
@@ -34,18 +29,3 @@ class PatientConnection(psycopg.Connection[Any]):
                 self.pgconn.finish()
                 raise psycopg.OperationalError("the server does not answer") from error
             raise
-
-
-@contextmanager
-def patience(connection: Connection, seconds: float) -> Iterator[None]:
-    """Let the rest of a transaction take longer than usual, for work that is known to be long."""
-    if connection.dialect.name != "postgresql":
-        yield
-        return
-    connection.execute(text(f"SET LOCAL statement_timeout = {round(seconds * 1000)}"))
-    driver_connection = cast(PatientConnection, connection.connection.driver_connection)
-    driver_connection.patience_seconds = seconds + _MARGIN_SECONDS
-    try:
-        yield
-    finally:
-        del driver_connection.patience_seconds

@@ -9,9 +9,10 @@ from api_pokemon.monitoring.database import reading
 from api_pokemon.monitoring.errors import LogMissingError
 from api_pokemon.monitoring.ids import parse_id
 from api_pokemon.monitoring.log_queries import LoggedPrediction, WriterCounts
+from api_pokemon.monitoring.log_revision import is_current
 from api_pokemon.monitoring.log_schema import writers
 from api_pokemon.monitoring.log_writing import Also, Written
-from api_pokemon.monitoring.patient_connection import patience
+from api_pokemon.monitoring.patience import patience
 from api_pokemon.monitoring.retention import Retention
 from api_pokemon.monitoring.stream import Entry
 
@@ -67,7 +68,9 @@ class PredictionLog:
         LogTooNewError
             If a newer version has done so.
         """
-        from api_pokemon.monitoring.log_migration import LogMigration  # Alembic: slow to import, and not for readers
+        if is_current(self.engine, self._looked_up):
+            return
+        from api_pokemon.monitoring.log_migration import LogMigration  # with Alembic
 
         LogMigration(self.engine, self._looked_up).run()
 

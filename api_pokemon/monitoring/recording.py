@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from api_pokemon.monitoring.forwarder import Forwarder
 from api_pokemon.monitoring.outbox_folder import OutboxFolder
 from api_pokemon.monitoring.outbox_metrics import OutboxMetrics
 from api_pokemon.monitoring.recorder import OutboxRecorder
 from api_pokemon.monitoring.stream_metrics import StreamMetrics
+
+if TYPE_CHECKING:
+    from api_pokemon.monitoring.forwarder import Forwarder
 
 
 class Recording:
@@ -39,7 +43,7 @@ class Recording:
         self._claim = folder.claim()
         path = self._claim.path
         self.recorder = OutboxRecorder(lambda: folder.open(path))
-        self._forwarder = Forwarder(folder, path, stream_url) if stream_url else None
+        self._forwarder = _forwarder(folder, path, stream_url) if stream_url else None
         OutboxMetrics(registry, lambda: folder.states([path]), self.recorder.refused, folder.max_bytes)
         if self._forwarder:
             StreamMetrics(registry, self._forwarder.status)
@@ -59,3 +63,9 @@ class Recording:
             if self._forwarder:
                 self._forwarder.stop()
             self._claim.release()
+
+
+def _forwarder(folder: OutboxFolder, path: Path, stream_url: str) -> "Forwarder":
+    from api_pokemon.monitoring.forwarder import Forwarder  # Redis's client: 14 MB
+
+    return Forwarder(folder, path, stream_url)

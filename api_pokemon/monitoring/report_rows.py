@@ -9,7 +9,7 @@ from api_pokemon.monitoring.database import reading
 from api_pokemon.monitoring.events import Fields, Prediction
 from api_pokemon.monitoring.log_queries import first_id_at
 from api_pokemon.monitoring.log_schema import predictions
-from api_pokemon.monitoring.patient_connection import patience
+from api_pokemon.monitoring.patience import patience
 
 MOST_ROWS = 10_000
 """Of each side of a report."""

@@ -11,7 +11,7 @@ from api_pokemon.monitoring.ids import made_at_seconds
 from api_pokemon.monitoring.log_insert import insert_or_ignore
 from api_pokemon.monitoring.log_queries import first_id_at
 from api_pokemon.monitoring.log_schema import outcomes, predictions, rejected, writers
-from api_pokemon.monitoring.patient_connection import patience
+from api_pokemon.monitoring.patience import patience
 
 _COUNTING_SECONDS = 120.0
 _TICK_SECONDS = 0.001  # to which ids tell the time

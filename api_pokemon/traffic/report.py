@@ -4,10 +4,12 @@ import contextlib
 import math
 from collections.abc import Sequence
 from http import HTTPStatus
-
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from api_pokemon.traffic.player import Tally
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))
 
@@ -22,8 +24,10 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]
 
 
-def table_of(tally: Tally, *, wished_per_second: float) -> Table:
+def table_of(tally: Tally, *, wished_per_second: float) -> "Table":
     """Answers by status, requests without one by reason, latency, rate."""
+    from rich.table import Table  # whoever only makes up requests draws no table
+
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(justify="right")

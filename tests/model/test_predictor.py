@@ -15,7 +15,7 @@ from api_pokemon.dex import Dex
 from api_pokemon.errors import ModelDamagedError, ModelMissingError
 from api_pokemon.model import Answer, ModelPredictor, open_model
 from api_pokemon.model.features import FeatureTables
-from api_pokemon.model.predictor import OnnxScore
+from api_pokemon.model.onnx_score import OnnxScore
 from api_pokemon.model.registry import MODEL_FILE, SHIPPED, shipped_version
 from api_pokemon.model.tablebase import TOLERANCE
 from tests.model.conftest import Trained
@@ -166,7 +166,7 @@ def test_a_model_of_other_features_is_refused(dex: Dex, trained: Trained, tmp_pa
 
 def test_the_runtime_notes_nothing_to_tell_its_maker(tmp_path: Path) -> None:
     """Its telemetry begins with an id of the machine and a journal in the home folder."""
-    code = "from api_pokemon.model.predictor import OnnxScore; import sys; OnnxScore(open(sys.argv[1], 'rb').read())"
+    code = "from api_pokemon.model.onnx_score import OnnxScore; import sys; OnnxScore(open(sys.argv[1], 'rb').read())"
     model = SHIPPED / shipped_version() / MODEL_FILE
     subprocess.run([sys.executable, "-c", code, str(model)], env={"HOME": str(tmp_path)}, cwd=ROOT, check=True)
     assert list(tmp_path.iterdir()) == []

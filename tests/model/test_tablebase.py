@@ -175,7 +175,7 @@ def test_a_failure_in_the_middle_leaves_what_was_there(
 def die_while_writing(folder: Path, model: bytes, files: int) -> None:
     """Compile in this process, and be killed after so many files."""
     from api_pokemon.dex import load_dex
-    from api_pokemon.model.predictor import OnnxScore
+    from api_pokemon.model.onnx_score import OnnxScore
 
     written = 0
     save = np.save

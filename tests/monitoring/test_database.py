@@ -15,7 +15,7 @@ from api_pokemon.monitoring import LogUnavailableError
 from api_pokemon.monitoring import database as database_module
 from api_pokemon.monitoring.database import connect, reading, writing
 from api_pokemon.monitoring.errors import LogMissingError
-from api_pokemon.monitoring.patient_connection import patience
+from api_pokemon.monitoring.patience import patience
 from api_pokemon.monitoring.prediction_log import PredictionLog
 from tests.monitoring.disks import small_disk
 from tests.monitoring.logged_events import WRITER, entries, id_at, prediction_at
