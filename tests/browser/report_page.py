@@ -120,7 +120,7 @@ def report() -> str:
 
 def look(folder: Path, report: str, *, policy: bool) -> Seen:
     """Show the report, with the attack in it, to a person who may do everything."""
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     needs(chromium, "chromium (on Debian: apt-get install chromium)")
     data = folder / "data"
     data.mkdir()
