@@ -17,6 +17,7 @@ from api_pokemon.dex import load_dex
 from api_pokemon.entrance import entrance_of
 from api_pokemon.errors import StartError
 from api_pokemon.faults import Faults, FaultyPredictor, FaultyRecord, SlowExposition, api_faults
+from api_pokemon.known_keys import keys_of
 from api_pokemon.model import Engine, ModelPredictor, MoveRanker, Predictor, install_version, open_model
 from api_pokemon.model_files import ModelFiles
 from api_pokemon.monitoring import (
@@ -56,7 +57,7 @@ from api_pokemon.routes.problems import SERVER_PROBLEMS, install_problems
 from api_pokemon.routes.schemas import Duel
 from api_pokemon.routes.shortcuts import Shortcuts
 from api_pokemon.settings import Settings
-from api_pokemon.stores import keys_of, log_of, outboxes_of, reports_of
+from api_pokemon.stores import log_of, outboxes_of, reports_of
 from api_pokemon.tablebase_upkeep import TablebaseUpkeep
 
 _FOLLOWING_CLI = "from api_pokemon import cli, lifeline; lifeline.follow_parent(); cli.main()"

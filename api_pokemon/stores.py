@@ -1,4 +1,4 @@
-"""Where events and keys are kept, as the settings have it: for the API, the worker and the commands alike."""
+"""Where events are kept, as the settings have it: for the API, the worker, its jobs and the commands alike."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,12 +12,8 @@ from api_pokemon.monitoring.outbox_stream import OutboxStream
 from api_pokemon.monitoring.prediction_log import PredictionLog
 from api_pokemon.monitoring.profile_writing import BaselineOf
 from api_pokemon.monitoring.report_folder import ReportFolder
-from api_pokemon.routes.admin_key import AdminKeyFile
-from api_pokemon.routes.key_file import KeyFile
-from api_pokemon.routes.key_ring import KeyRing
-from api_pokemon.routes.keys import KeySettings, read_hashes
 from api_pokemon.settings import Settings
-from api_pokemon.startup import ADMIN_KEY_FILE, KEY_FILE, log_url_of
+from api_pokemon.startup import log_url_of
 
 if TYPE_CHECKING:
     from api_pokemon.monitoring.redis_stream import RedisStream
@@ -79,27 +75,3 @@ def stream_of(settings: Settings) -> "RedisStream | OutboxStream":
         return RedisStream(settings.stream_url)
     except ValueError as error:
         raise StartError(f"API_POKEMON_STREAM_URL: {error}") from error
-
-
-def keys_of(settings: Settings) -> KeyRing:
-    """The keys of the settings and of the data folder.
-
-    Raises
-    ------
-    StartError
-        A hash is not one, a file cannot be read, or the settings would open predictions to everyone.
-    """
-    roles = read_hashes(settings.predict_keys, settings.admin_keys)
-    known = KeySettings(roles, settings.host, settings.anonymous_predict)
-    return KeyRing(known, AdminKeyFile(settings.data_dir / ADMIN_KEY_FILE), KeyFile(settings.data_dir / KEY_FILE))
-
-
-def admin_keys_of(settings: Settings) -> KeyRing:
-    """The same for a process that predicts nothing, and so opens nothing, wherever it listens.
-
-    Raises
-    ------
-    StartError
-        A hash is not one, or a file cannot be read.
-    """
-    return keys_of(settings.model_copy(update={"host": "127.0.0.1"}))

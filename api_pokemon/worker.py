@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from api_pokemon.faults import FaultyDriftChecks, FaultyLog, FaultyStream, SlowExposition, worker_faults
+from api_pokemon.known_keys import admin_keys_of
 from api_pokemon.monitoring import Exposition
 from api_pokemon.monitoring.accounting import Accountant
 from api_pokemon.monitoring.consumer import Consumer, ConsumerMetrics
@@ -33,7 +34,7 @@ from api_pokemon.routes.health_route import metrics_routes
 from api_pokemon.routes.keys import KeyGuard, Role
 from api_pokemon.server import run
 from api_pokemon.settings import Settings
-from api_pokemon.stores import admin_keys_of, baselines_of, bucket_seconds_of, log_of, reports_of, stream_of
+from api_pokemon.stores import baselines_of, bucket_seconds_of, log_of, reports_of, stream_of
 
 logger = logging.getLogger(__name__)
 

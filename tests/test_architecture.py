@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from api_pokemon.settings import Settings
+from api_pokemon.worker import JOB_KINDS
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -188,5 +189,14 @@ from api_pokemon.settings import Settings
 {name}(Settings(data_dir=Path({str(tmp_path)!r}), _env_file=None))
 print([library for library in {NOT_LOADED[factory]} if library in sys.modules])
 """
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout == "[]\n"
+
+
+def test_jobs_load_nothing_that_only_answers_requests() -> None:
+    """Each is a process of its own, again and again."""
+    modules = ", ".join(sorted({kind.function.partition(":")[0] for kind in JOB_KINDS}))
+    unwanted = ("alembic", "fastapi", "onnxruntime", "pandas", "psycopg", "redis", "rich", "uvicorn")
+    script = f"import sys, {modules}; print([library for library in {unwanted} if library in sys.modules])"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"

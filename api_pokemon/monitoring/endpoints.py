@@ -1,10 +1,12 @@
 """Which route answered a request, by its template: the label that keeps ids out of metric names."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute, Mount
+
+if TYPE_CHECKING:
+    from fastapi.routing import RouteContext
 
 UNMATCHED = "unmatched"
 
@@ -54,14 +56,14 @@ class EndpointNames:
 
     def expected(self) -> Iterator[tuple[str, str, list[int]]]:
         """Yield (method, template, statuses) of every route that the application's schema shows, and of no route."""
-        for context in iter_route_contexts(self._routes):
+        for context in _contexts_of(self._routes):
             if getattr(context, "include_in_schema", False) and context.path_format is not None:
                 for method in sorted((context.methods or set()) - {"HEAD"}):
                     yield method, context.path_format, _statuses(context)
         yield "GET", UNMATCHED, [404]
 
     def _learn(self, route: BaseRoute) -> None:
-        self._contexts = list(iter_route_contexts(self._routes))
+        self._contexts = list(_contexts_of(self._routes))
         names: dict[int, set[str | None]] = {}
         for context in self._contexts:
             names.setdefault(id(context.original_route), set()).add(context.path_format)
@@ -70,7 +72,13 @@ class EndpointNames:
         self._names.setdefault(id(route), None)
 
 
-def _statuses(context: RouteContext) -> list[int]:
+def _contexts_of(routes: Sequence[BaseRoute]) -> Iterator["RouteContext"]:
+    from fastapi.routing import iter_route_contexts  # loaded where there are routes; to those who have none, 0.25 s
+
+    return iter_route_contexts(routes)
+
+
+def _statuses(context: "RouteContext") -> list[int]:
     """What a route can answer: as it documents (``"4XX"`` and ``"default"`` name no status), well, or with a failure.
 
     FastAPI checks a body by itself, and answers 422, documented or not.
@@ -88,7 +96,7 @@ def _path(scope: Mapping[str, Any]) -> str:
 
 
 def _search(routes: Sequence[BaseRoute], path: str) -> str | None:
-    for context in iter_route_contexts(routes):
+    for context in _contexts_of(routes):
         regex = getattr(context, "path_regex", None)
         match = regex.match(path) if regex is not None else None
         if match is None:

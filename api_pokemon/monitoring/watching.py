@@ -2,9 +2,8 @@
 
 from collections.abc import AsyncIterator, Iterable, MutableMapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from api_pokemon.monitoring.events import Prediction
@@ -13,6 +12,9 @@ from api_pokemon.monitoring.metrics import BuildInfo, HttpMetrics, ModelMetrics
 from api_pokemon.monitoring.middleware import HttpMiddleware, note_prediction
 from api_pokemon.monitoring.recorder import NullRecorder, Recorder
 from api_pokemon.monitoring.system import SystemMetrics
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 class Watch:
@@ -63,14 +65,14 @@ class Watch:
             self.model.observe(prediction)
             note_prediction(scope, prediction.prediction_id)
 
-    def attach(self, app: FastAPI, path: str = "/metrics") -> None:
+    def attach(self, app: "FastAPI", path: str = "/metrics") -> None:
         """Put the middleware around the application, the metrics at ``path``, and the sampler into its lifespan."""
         app.add_route(path, Exposition(self.registry).respond, methods=["GET"], include_in_schema=False)
         app.add_middleware(HttpMiddleware, metrics=self.http, routes=app.routes)
         inner = app.router.lifespan_context
 
         @asynccontextmanager
-        async def sampled(app: FastAPI) -> AsyncIterator[Any]:
+        async def sampled(app: "FastAPI") -> AsyncIterator[Any]:
             self.system.start()
             try:
                 async with inner(app) as state:
@@ -87,12 +89,12 @@ class Unwatched(Watch):
     async def record(self, scope: MutableMapping[str, Any], *predictions: Prediction) -> None:
         await self.recorder.record(*predictions)
 
-    def attach(self, app: FastAPI, path: str = "/metrics") -> None:
+    def attach(self, app: "FastAPI", path: str = "/metrics") -> None:
         """Leave the application as it is."""
 
 
 def watch(
-    app: FastAPI,
+    app: "FastAPI",
     *,
     application: str,
     version: str,
