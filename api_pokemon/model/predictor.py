@@ -10,9 +10,10 @@ from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex
 from api_pokemon.errors import ModelDamagedError
 from api_pokemon.model.features import FEATURES, FeatureTables
+from api_pokemon.model.live import Question, answer_together
 from api_pokemon.model.lookup import Answer, Lookup
 from api_pokemon.model.registry import MODEL_FILE, TABLEBASE_DIR, ModelMetadata, load_metadata
-from api_pokemon.model.tablebase import check_tablebase, load_tablebase, oriented
+from api_pokemon.model.tablebase import check_tablebase, load_tablebase
 
 if TYPE_CHECKING:
     from api_pokemon.model.onnx_score import OnnxScore
@@ -37,6 +38,9 @@ class ModelPredictor:
         self.score = score
         self.folder = folder
         self._lookup: Lookup | None = None
+        self._learnsets: list[list[int]] = [
+            moves.tolist() for moves in np.split(self.tables.pair_move, self.tables.first_pair[1:-1])
+        ]
 
     @property
     def engine(self) -> Engine:
@@ -94,34 +98,13 @@ class ModelPredictor:
         live = iter(self._live(form_a, unknown, form_b, moves_b))
         return [answer or next(live) for answer in found]
 
-    def _live(
-        self, form_a: int, named_a: Sequence[int], form_b: int, named_b: Sequence[int] | None
-    ) -> Sequence[Answer]:
-        tables = self.tables
-        moves_a = np.asarray(named_a, dtype=np.intp)
-        if named_b is None:
-            moves_b = tables.pair_move[tables.first_pair[form_b] : tables.first_pair[form_b + 1]]
-        else:
-            moves_b = np.asarray(named_b, dtype=np.intp)
-        k, n = len(moves_a), len(moves_b)
-        # One call for both sides: at this size numpy's calls cost more than what they compute.
-        attacker = np.concatenate([np.full(k, form_a), np.full(n, form_b)])
-        target = np.concatenate([np.full(k, form_b), np.full(n, form_a)])
-        both = self.features.attacks(attacker, np.concatenate([moves_a, moves_b]), target)
-        rows, a_first = self.features.rows(both, np.repeat(np.arange(k), n), np.tile(np.arange(k, k + n), k))
-        wins = oriented(self.score(rows), a_first).reshape(k, n)
-        if form_a == form_b:
-            wins[moves_a[:, None] == moves_b] = 0.5
-        best = wins.argmin(1)
-        numbers = both.numbers
-        columns = (
-            wins[np.arange(k), best],
-            moves_b[best],
-            numbers.expected_damage[:k],
-            numbers.uses_to_knock_out[:k],
-            numbers.uses_to_knock_out[k:][best],
-        )
-        return [Answer(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    def answer_many(self, questions: Sequence[Question]) -> list[list[Answer]]:
+        """Answer questions by inference in one run, whatever the tablebase knows; each as it would be alone."""
+        return answer_together(self.features, self.score, questions)
+
+    def _live(self, form_a: int, moves_a: Sequence[int], form_b: int, moves_b: Sequence[int] | None) -> list[Answer]:
+        replies = self._learnsets[form_b] if moves_b is None else moves_b
+        return self.answer_many([Question(form_a, moves_a, form_b, replies)])[0]
 
 
 def open_model(dex: Dex, folder: Path) -> ModelPredictor:

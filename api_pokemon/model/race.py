@@ -196,8 +196,8 @@ def _lost_per_turn(sides: Sides) -> Rows:
     hits = planned * _uninterrupted(sides.not_flinched, sides.rhythm)
     struck = 1 - np.exp(sides.never_of_hit * (hits * half)[..., None])
     paralysed, burned, poisoned = struck[..., 0], struck[..., 1], struck[..., 2]
-    with np.errstate(invalid="ignore"):  # BLAS may raise that flag for lanes that it computes and does not use
-        prevented = struck @ PREVENTS
+    # Not by `@`: in which order BLAS adds up depends on the number of rows, and no duel's row may depend on others.
+    prevented = (struck * PREVENTS).sum(-1)
     acting = np.maximum(1 - prevented, 0.05)[::-1] * sides.not_flinched
     seeded = (sides.case == _SAPPY_SEED) * hits / 8
     lost = sides["damage_share"] * planned * _uninterrupted(acting, sides.rhythm)

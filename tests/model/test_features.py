@@ -94,6 +94,16 @@ def test_a_request_asks_about_the_rows_of_training(
         np.testing.assert_array_equal(asked.pop(), expected)
 
 
+def test_a_row_depends_on_no_other(dex: Dex, features: FeatureTables, tables: DuelTables) -> None:
+    """In any company, to the bit. Tri Attack brings most statuses: there is something to add up."""
+    duels = random_duels(tables, 1_000, seed=5)
+    duels[1][::2] = tables.move_row[dex.find_move("Tri Attack").id]
+    together, _ = features.duels(*duels)
+    for size in (1, 2, 3, 7, 64):
+        parts = [features.duels(*(side[start : start + size] for side in duels))[0] for start in range(0, 1_000, size)]
+        np.testing.assert_array_equal(np.concatenate(parts), together)
+
+
 CURVES = {
     "misses": ("Hitmonlee", "Mega Kick", "Parasect", 0.0),
     # The sum of two to five hits is not normal.
