@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from api_pokemon.battle.stats import ROLLS, damage_rolls
-from api_pokemon.battle.tables import MAX_USES, DuelTables, MoveTable
+from api_pokemon.battle.rolls import RollTable
+from api_pokemon.battle.stats import ROLLS
+from api_pokemon.battle.tables import MAX_USES, DuelTables
 
 TURNS = 12
 """Knock-outs are followed over this many turns."""
@@ -30,19 +31,14 @@ class Attacks:
 
     Attributes
     ----------
-    attacker, move, target : (n,) rows of the tables
     accuracy : (n,) chance that a use hits, in [0, 1]
     damage_share : (n,) mean damage of a use that hits, as a share of the target's HP (above 1: overkill)
     expected_damage : (n,) the same of any use, misses included; 0 where it depends on what the target does (Counter)
     lowest_share, highest_share : (n,) the least and the most that a use that hits does without a critical hit
     knock_out_in_uses : (n, MAX_USES + 1) chance that the target is down after so many hits, from 0 on
     uses_to_knock_out : (n,) mean uses, misses included, in [1, ...)
-    type_multiplier, stab : (n,)
     """
 
-    attacker: Indices
-    move: Indices
-    target: Indices
     accuracy: Floats
     damage_share: Floats
     expected_damage: Floats
@@ -50,95 +46,110 @@ class Attacks:
     highest_share: Floats
     knock_out_in_uses: Floats
     uses_to_knock_out: Floats
-    type_multiplier: Floats
-    stab: NDArray[np.bool_]
 
 
-def attacks(tables: DuelTables, attacker: Indices, move: Indices, target: Indices) -> Attacks:
-    """Count n attacks.
+class AttackTables:
+    """Counts attacks. What is known of a move and a form beforehand is looked up: a request has some twenty attacks, of
+    which each call of numpy takes longer than what it computes.
 
     Parameters
     ----------
-    attacker, move, target : (n,)
-        Rows of ``tables``: forms, damaging moves, forms.
+    tables
+        The dex as arrays.
     """
-    moves = tables.moves
-    physical = moves.physical[move]
-    multiplier = tables.effectiveness[moves.type[move], target]
-    stab = tables.has_type[attacker, moves.type[move]]
-    hit_points = tables.hit_points[target]
-    power = np.where(moves.weight_power[move], tables.weight_power[target], moves.power[move])
-    striker = np.where(moves.target_attack[move], target, attacker)
-    offense = np.where(physical, tables.attack[striker], tables.special_attack[striker])
-    defense = np.where(physical, tables.defense[target], tables.special_defense[target])
-    damage = damage_rolls(power, offense, defense, stab, multiplier)
-    fixed = moves.is_fixed[move]
-    if fixed.any():
-        damage[:, fixed] = _fixed_damage(tables, move[fixed], target[fixed]) * (multiplier[fixed] > 0)[:, None]
-    means = damage.sum(-1) / ROLLS
-    mean = (means[0] + moves.critical_chance[move] * (means[1] - means[0])) * moves.hits[move]
-    accuracy = moves.accuracy[move] * (multiplier > 0)
-    by_uses = _knock_out_by_uses(moves, move, damage, means, hit_points)
-    halving = moves.halves[move]
-    if halving.any():
-        by_uses[halving] = _knock_out_by_halving(hit_points[halving])
-    uses = (1 + (1 - by_uses[:, 1:-1]).sum(1)) / np.maximum(accuracy, 1e-3)
-    far = np.maximum(hit_points / np.maximum(mean, 1e-3) / np.maximum(accuracy, 1e-3), uses)
-    return Attacks(
-        attacker=attacker,
-        move=move,
-        target=target,
-        accuracy=accuracy,
-        damage_share=mean / hit_points,
-        expected_damage=np.where(halving, 0.5, mean / hit_points) * accuracy * (halving | fixed | (power > 0)),
-        lowest_share=damage[0, :, 0] * moves.fewest_hits[move] / hit_points,
-        highest_share=damage[0, :, -1] * moves.most_hits[move] / hit_points,
-        knock_out_in_uses=by_uses,
-        uses_to_knock_out=np.where(by_uses[:, -1] > 0.5, uses, np.minimum(far, MOST_TELLING_USES)),
-        type_multiplier=multiplier,
-        stab=stab,
-    )
+
+    def __init__(self, tables: DuelTables) -> None:
+        moves = tables.moves
+        self._forms = len(tables.form_ids)
+        self._hit_points = tables.hit_points
+        self._rolls = RollTable(tables)
+        self._moves = np.stack([moves.critical_chance, moves.hits, moves.fewest_hits, moves.most_hits], axis=1)
+        self._hits_by_use = _USES * moves.hits[:, None]
+        self._variance_by_use = _USES * moves.hits_variance[:, None]
+        self._hits_once = moves.hits == 1
+        self._critical_weights, self._criticals = moves.critical_weights, moves.criticals
+        self._halves, self._by_halving = moves.halves, _knock_out_by_halving(tables.hit_points)
+        self._accuracy = moves.accuracy
+        self._is_told = moves.halves | moves.is_fixed | moves.weight_power | (moves.power > 0)
+
+    def attacks(self, attacker: Indices, move: Indices, target: Indices) -> Attacks:
+        """Count n attacks.
+
+        Parameters
+        ----------
+        attacker, move, target : (n,)
+            Rows of the tables: forms, damaging moves, forms.
+        """
+        first_of_move = move * self._forms
+        rows = self._rolls.find(first_of_move + attacker, first_of_move + target)
+        damage, means = self._rolls.damage.take(rows, axis=0), self._rolls.mean.take(rows)
+        critical_chance, hits, fewest_hits, most_hits = self._moves.take(move, axis=0).T
+        hit_points = self._hit_points.take(target)
+        share = (means[0] + critical_chance * (means[1] - means[0])) * hits
+        accuracy = self._accuracy.take(move) * (means[0] > 0)  # there is no damage where the target is immune
+        by_uses = self._knock_out_by_uses(move, means, self._rolls.variance.take(rows), hit_points)
+        once, once_critical = np.count_nonzero(damage >= hit_points[:, None], axis=-1) / ROLLS
+        exact = once + critical_chance * (once_critical - once)
+        np.copyto(by_uses[:, 1], exact, where=self._hits_once.take(move))
+        halving = self._halves.take(move)
+        if halving.any():
+            by_uses[halving] = self._by_halving[target[halving]]
+        at_least = np.maximum(accuracy, 1e-3)
+        uses = (1 + (1 - by_uses[:, 1:-1]).sum(1)) / at_least
+        far = np.maximum(hit_points / np.maximum(share, 1e-3) / at_least, uses)
+        share /= hit_points
+        return Attacks(
+            accuracy=accuracy,
+            damage_share=share,
+            expected_damage=np.where(halving, 0.5, share) * accuracy * self._is_told.take(move),
+            lowest_share=damage[0, :, 0] * fewest_hits / hit_points,
+            highest_share=damage[0, :, -1] * most_hits / hit_points,
+            knock_out_in_uses=by_uses,
+            uses_to_knock_out=np.where(by_uses[:, -1] > 0.5, uses, np.minimum(far, MOST_TELLING_USES)),
+        )
+
+    def _knock_out_by_uses(self, move: Indices, means: Floats, variances: Floats, hit_points: Ints) -> Floats:
+        """Chance that the target is down after 0 … MAX_USES uses that hit; shape (n, MAX_USES + 1).
+
+        Sums of rolls are taken as normal, given the number of critical hits, which is good to about 0.01.
+        """
+        mean, variance = means[0, :, None, None], variances[0, :, None, None]
+        hits = self._hits_by_use.take(move, axis=0)[:, None]
+        criticals = self._criticals.take(move, axis=0)
+        total = criticals * (means[1] - means[0])[:, None, None]
+        total += hits * mean
+        total -= (hit_points - 0.5)[:, None, None]
+        spread = criticals
+        spread *= (variances[1] - variances[0])[:, None, None]
+        spread += hits * variance
+        spread += self._variance_by_use.take(move, axis=0)[:, None] * mean**2 + 0.08
+        total /= np.sqrt(spread, out=spread)
+        down = _normal_cdf(total)
+        down *= self._critical_weights.take(move, axis=0)
+        result = np.zeros((len(move), MAX_USES + 1))
+        np.minimum(down.sum(1), 1, out=result[:, 1:])
+        return result
 
 
-def _fixed_damage(tables: DuelTables, move: Indices, target: Indices) -> Ints:
-    """Damage that stats do not change, per roll: a constant, an even spread (Psywave), or all HP (a one-hit KO)."""
-    low, high = tables.moves.fixed_low[move], tables.moves.fixed_high[move]
-    spread = low[:, None] + (high - low)[:, None] * np.arange(ROLLS) // (ROLLS - 1)
-    return np.where(tables.moves.one_hit[move][:, None], tables.hit_points[target][:, None], spread)
-
-
-def _knock_out_by_uses(moves: MoveTable, move: Indices, damage: Ints, means: Floats, hit_points: Ints) -> Floats:
-    """Chance that the target is down after 0 … MAX_USES uses that hit; shape (n, MAX_USES + 1).
-
-    One use of a single-hit move is exact. Sums of rolls are taken as normal, given the number of critical hits, which
-    is good to about 0.01.
-    """
-    variances = (damage * damage).sum(-1) / ROLLS - means * means
-    (mean, mean_critical), (variance, variance_critical) = means[:, :, None, None], variances[:, :, None, None]
-    hits = (_USES * moves.hits[move][:, None])[:, None]
-    criticals = moves.criticals[move]
-    total = hits * mean + criticals * (mean_critical - mean)
-    spread = hits * variance + criticals * (variance_critical - variance)
-    spread += _USES * moves.hits_variance[move][:, None, None] * mean**2 + 0.08
-    down = _normal_cdf((total - (hit_points[:, None, None] - 0.5)) / np.sqrt(spread))
-    result = np.zeros((len(move), MAX_USES + 1))
-    result[:, 1:] = np.minimum((moves.critical_weights[move] * down).sum(1), 1)
-    once, once_critical = (damage >= hit_points[:, None]).sum(-1) / ROLLS
-    exact = once + moves.critical_chance[move] * (once_critical - once)
-    result[:, 1] = np.where(moves.hits[move] == 1, exact, result[:, 1])
-    return result
-
-
-def _knock_out_by_halving(hit_points: NDArray[np.int64]) -> Floats:
+def _knock_out_by_halving(hit_points: Ints) -> Floats:
     """Super Fang takes half of what is left, rounded down, and at least 1."""
     uses = np.ceil(np.log2(hit_points)) + 1
     return (np.arange(MAX_USES + 1) >= uses[:, None]).astype(np.float64)
 
 
 def _normal_cdf(x: Floats) -> Floats:
-    """Within 1.5e-4 of the normal distribution function (numpy has none): logistic in x and its cube."""
-    x = np.minimum(np.maximum(x, -6), 6)  # faster than clip on small arrays
-    return np.asarray(1 / (1 + np.exp(-x * (1.5976 + 0.07056 * x * x))))
+    """Within 1.5e-4 of the normal distribution function (numpy has none): logistic in x and its cube.
+
+    Writes over what it is given.
+    """
+    np.minimum(np.maximum(x, -6, out=x), 6, out=x)  # faster than clip on small arrays
+    cubic = 0.07056 * x
+    cubic *= x
+    cubic += 1.5976
+    cubic *= np.negative(x, out=x)
+    np.exp(cubic, out=cubic)
+    cubic += 1
+    return np.asarray(np.divide(1, cubic, out=cubic))
 
 
 def uses_by_turn() -> Ints:

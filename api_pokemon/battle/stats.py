@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 LEVEL = 50
 INDIVIDUAL_VALUE = 31
 FRIENDSHIP = 70
-CRITICAL_FACTOR = 1.5
+LEVEL_FACTOR = 2 * LEVEL // 5 + 2
 ROLLS = 16
 """Damage is scaled by one of sixteen equally likely factors, 0.85 to 1.00."""
 
@@ -60,9 +60,23 @@ def damage_rolls(power: Ints, attack: Ints, defense: Ints, stab: NDArray[np.bool
     array([[ 86, 104],
            [132, 156]])
     """
-    base = (2 * LEVEL // 5 + 2) * power * attack // np.maximum(defense, 1) // 50 + 2
-    hits = np.stack([base, (base * CRITICAL_FACTOR).astype(np.int64)])
-    rolls = hits[:, :, None] * _ROLL_PERCENT // 100
+    base = base_damage(power, attack, defense)
+    return rolled(np.stack([base, critical_damage(base)]), stab, multiplier)
+
+
+def base_damage(power: Ints, attack: Ints, defense: Ints) -> Ints:
+    """Damage of a hit before its roll, which is never less than 2."""
+    return LEVEL_FACTOR * power * attack // np.maximum(defense, 1) // 50 + 2
+
+
+def critical_damage(base: Ints) -> Ints:
+    """The same of a critical hit: half as much again, rounded down."""
+    return base + base // 2
+
+
+def rolled(base: Ints, stab: NDArray[np.bool_], multiplier: Floats) -> Ints:
+    """Damage of each roll, shape (..., n, 16), from that before it, shape (..., n)."""
+    rolls = base[..., None] * _ROLL_PERCENT // 100
     rolls = np.where(stab[:, None], (rolls * (4096 + 2048) + 2047) // 4096, rolls)
     # Halving rounds down at each step; for one or two halvings that equals one division.
     rolls = (rolls * multiplier[:, None]).astype(np.int64)

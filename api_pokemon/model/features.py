@@ -4,27 +4,25 @@ A duel is told from the side that moves first (higher priority, then higher spee
 matchup has one row only, and P(A wins) = 1 − P(B wins) by construction.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from api_pokemon.battle.attack import Attacks, attacks, uses_by_turn
-from api_pokemon.battle.tables import MAX_USES, DuelTables
-from api_pokemon.model.race import (
+from api_pokemon.battle.attack import AttackTables
+from api_pokemon.battle.stats import LEVEL_FACTOR
+from api_pokemon.battle.tables import DuelTables
+from api_pokemon.model.attack_columns import (
     ATTACK_FEATURES,
     COLUMN,
-    Ints,
+    TIE_BITS,
+    AttackRows,
+    Indices,
+    MoveColumns,
     Rows,
-    Sides,
-    hindered,
-    long_run,
-    pp_need,
-    put_hidden,
-    race,
-    returned,
-    special_case,
+    block,
 )
+from api_pokemon.model.knock_outs import KnockOuts
+from api_pokemon.model.move_pairs import MovePairs
+from api_pokemon.model.race import Bools, Sides, long_run, race, returned
 
 DUEL_FEATURES = (
     "speed_ratio", "speed_tie", "priority_difference", "race", "race_first", "race_second",
@@ -37,30 +35,10 @@ FEATURES = (
     *DUEL_FEATURES,
 )
 WIDTH = len(ATTACK_FEATURES)
-ACCURACY_STEPS = 100
 STRUGGLE_POWER = 50
-
-Indices = NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True)
-class AttackRows:
-    """What the features need of n attacks.
-
-    Attributes
-    ----------
-    numbers : the attacks themselves
-    columns : (n, len(COLUMN)) float32, the features, then what only the formulas need
-    curve : (n, MAX_USES + 1) float32, chance of a knock-out after so many hits
-    order : (n,) larger moves first; equal is a speed tie
-    tie_break : (n,) decides who is told first in a speed tie
-    """
-
-    numbers: Attacks
-    columns: Rows
-    curve: Rows
-    order: Ints
-    tie_break: Ints
+_BOTH = {name: slice(place, place + 2) for place, name in enumerate(DUEL_FEATURES) if name.endswith("_first")}
+_PLACE: dict[str, int | slice] = {name: place for place, name in enumerate(DUEL_FEATURES)} | _BOTH
+"""Where a feature stands; of both sides, where the first's is named."""
 
 
 class FeatureTables:
@@ -74,15 +52,22 @@ class FeatureTables:
 
     def __init__(self, tables: DuelTables) -> None:
         self.tables = tables
-        self._hits_by_turn = _binomial().astype(np.float32)[:, uses_by_turn()]
-        self._move_columns = self._columns_of_moves()
+        self._attacks = AttackTables(tables)
+        self._of_move = MoveColumns(tables)
+        self._knock_outs = KnockOuts(tables)
+        self._pairs = MovePairs(tables.moves)
+        moves = tables.moves
+        self._own_effects = np.stack([moves.recoil, moves.drain, moves.recoil - moves.drain], axis=1)
+        self._of_form = np.stack([tables.hit_points, tables.speed], axis=1).astype(np.float32)
+        self._struggle = _struggle(tables)
+        self._order_of_move, self._order_of_form = moves.priority * 1024, tables.speed
 
     def attacks(self, attacker: Indices, move: Indices, target: Indices) -> AttackRows:
         """Count n attacks, given as rows of the tables."""
-        tables, moves = self.tables, self.tables.moves
-        numbers = attacks(tables, attacker, move, target)
+        tables = self.tables
+        numbers = self._attacks.attacks(attacker, move, target)
         curve = numbers.knock_out_in_uses.astype(np.float32)
-        columns = self._move_columns[move]
+        columns = self._of_move.columns.take(self._of_move.row.take(move * len(tables.form_ids) + target), axis=0)
 
         def put(name: str, values: NDArray[np.generic]) -> None:
             columns[:, COLUMN[name]] = values
@@ -90,36 +75,34 @@ class FeatureTables:
         put("damage_share", numbers.damage_share)
         put("lowest_share", numbers.lowest_share)
         put("highest_share", numbers.highest_share)
-        columns[:, COLUMN["knock_out_1"] : COLUMN["knock_out_3"] + 1] = curve[:, 1:4]
+        columns[:, block("knock_out_1", "knock_out_3")] = curve[:, 1:4]
         put("uses_to_knock_out", numbers.uses_to_knock_out)
-        put("accuracy", numbers.accuracy)
-        hit_points = tables.hit_points[attacker]
-        damage_of_own = numbers.damage_share * tables.hit_points[target] / hit_points
-        put("recoil_share", moves.recoil[move] * damage_of_own)
-        put("drain_share", moves.drain[move] * damage_of_own)
-        put("hit_points", hit_points)
-        put("speed", tables.speed[attacker])
-        put("struggle_share", self._struggle(attacker, target))
-        # Effects on the target: none where it is immune to the move, or to the status.
-        columns[:, COLUMN["flinch"] : COLUMN["own_attack"]] *= (numbers.type_multiplier > 0)[:, None]
-        columns[:, COLUMN["par"] : COLUMN["frz"] + 1] *= ~tables.status_immune[target]
-        put_hidden(columns)
+        hit_points = tables.hit_points.take(attacker)
+        damage_of_own = numbers.damage_share * tables.hit_points.take(target) / hit_points
+        effects = self._own_effects.take(move, axis=0) * damage_of_own[:, None]
+        columns[:, block("recoil_share", "drain_share")] = effects[:, :2]
+        columns[:, COLUMN["own_loss"]] += effects[:, 2].astype(np.float32)
+        columns[:, block("hit_points", "speed")] = self._of_form.take(attacker, axis=0)
+        put("struggle_share", self._struggle[attacker, target])
+        columns[:, COLUMN["planned_share"]] = columns[:, COLUMN["damage_share"]] * columns[:, COLUMN["planned"]]
+        order = self._order_of_move.take(move) + self._order_of_form.take(attacker)
         return AttackRows(
             numbers=numbers,
+            move=move,
             columns=columns,
             curve=curve,
-            order=moves.priority[move] * 1024 + tables.speed[attacker],
-            tie_break=attacker * 1024 + move,
+            by_turn=self._knock_outs.by_turn(curve, columns[:, COLUMN["accuracy_step"]], move),
+            precedence=((order + 1) << TIE_BITS) - (attacker * 1024 + move + 1),
         )
 
-    def rows(self, attack_rows: AttackRows, a: Indices, b: Indices) -> tuple[Rows, NDArray[np.bool_]]:
+    def rows(self, attack_rows: AttackRows, pairs: Indices) -> tuple[Rows, Bools]:
         """Feature rows of n duels.
 
         Parameters
         ----------
         attack_rows
             Attacks of all sides.
-        a, b : (n,)
+        pairs : (2, n)
             Which of them is A's attack on B, and B's on A.
 
         Returns
@@ -128,99 +111,51 @@ class FeatureTables:
         a_first : (n,)
             Whether a row tells A's chance; else it tells B's.
         """
-        order_a, order_b = attack_rows.order[a], attack_rows.order[b]
-        tie = order_a == order_b
-        breaks = attack_rows.tie_break
-        a_first = np.where(tie, breaks[a] <= breaks[b], order_a > order_b)
-        index = np.stack([np.where(a_first, a, b), np.where(a_first, b, a)])
-        columns = attack_rows.columns[index]
-        rows = np.empty((len(a), len(FEATURES)), dtype=np.float32)
+        precedence = attack_rows.precedence.take(pairs)
+        a_first = precedence[0] >= precedence[1]
+        order = precedence >> TIE_BITS
+        index = np.where(a_first, pairs, pairs[::-1])
+        columns = attack_rows.columns.take(index, axis=0)
+        rows = np.empty((len(a_first), len(FEATURES)), dtype=np.float32)
         rows[:, :WIDTH], rows[:, WIDTH : 2 * WIDTH] = columns[..., :WIDTH]
-        self._put_duels(rows[:, 2 * WIDTH :], Sides(columns), attack_rows, index, tie)
+        self._put_duels(rows[:, 2 * WIDTH :], Sides(columns), attack_rows, index, order[0] == order[1])
         return rows, a_first
 
-    def duels(
-        self, form_a: Indices, move_a: Indices, form_b: Indices, move_b: Indices
-    ) -> tuple[Rows, NDArray[np.bool_]]:
+    def duels(self, form_a: Indices, move_a: Indices, form_b: Indices, move_b: Indices) -> tuple[Rows, Bools]:
         """Feature rows of n duels, given as rows of the tables; returns what `rows` returns."""
         a_on_b, b_on_a = (form_a, move_a, form_b), (form_b, move_b, form_a)
         both = self.attacks(*(np.concatenate(values) for values in zip(a_on_b, b_on_a, strict=True)))
-        each = np.arange(len(form_a))
-        return self.rows(both, each, each + len(form_a))
+        return self.rows(both, np.arange(2 * len(form_a)).reshape(2, -1))
 
-    def _put_duels(
-        self, out: Rows, sides: Sides, attack_rows: AttackRows, index: Indices, tie: NDArray[np.bool_]
-    ) -> None:
+    def _put_duels(self, out: Rows, sides: Sides, attack_rows: AttackRows, index: Indices, tie: Bools) -> None:
         """Fill the columns of ``DUEL_FEATURES``."""
-        wins = race(self.by_turn(attack_rows.curve[index], *hindered(sides)), tie)
+        effects = self._pairs.effects(attack_rows.move.take(index))
+        by_turn = self._knock_outs.hindered(attack_rows, index, sides, effects.away)
+        wins = race(by_turn, tie)
         doomed = sides["self_destruct"] > 0  # whoever uses it loses, the first one first
-        wins[:, doomed[1]] = [[1], [0]]
-        wins[:, doomed[0]] = [[0], [1]]
-        turns, ahead = long_run(sides, tie)
+        if doomed.any():
+            wins[:, doomed[1]] = [[1], [0]]
+            wins[:, doomed[0]] = [[0], [1]]
+        turns, ahead = long_run(sides, tie, effects.screens)
         uses, speed, priority = sides["uses_to_knock_out"], sides["speed"], sides["priority"]
-        needs = pp_need(sides, turns)
-        answers = returned(sides)
         columns = {
             "speed_ratio": speed[0] / speed[1],
             "speed_tie": tie,
             "priority_difference": priority[0] - priority[1],
-            "race": wins[0] + ahead * np.maximum(1 - wins.sum(0), 0),
-            "race_first": wins[0],
-            "race_second": wins[1],
-            "uses_ratio": uses[0] / uses.sum(0),
-            "return_share_first": answers[0],
-            "return_share_second": answers[1],
+            "race": wins[0] + ahead * np.maximum(1 - (wins[0] + wins[1]), 0),
+            "race_first": wins.T,
+            "uses_ratio": uses[0] / (uses[0] + uses[1]),
+            "return_share_first": 0 if effects.returns is None else returned(sides, effects.returns).T,
             "turns": sides.fewest_uses,
-            "turns_first": turns[0],
-            "turns_second": turns[1],
+            "turns_first": turns.T,
             "long_run": ahead,
-            "pp_need_first": needs[0],
-            "pp_need_second": needs[1],
+            "pp_need_first": (turns * sides["per_turn"] / sides["pp"]).T,
         }
-        for place, name in enumerate(DUEL_FEATURES):
-            out[:, place] = columns[name]
-
-    def by_turn(self, curve: Rows, accuracy: NDArray[np.floating], rhythm: Ints) -> Rows:
-        """Chance of a knock-out by each turn, shape (..., TURNS + 1).
-
-        Parameters
-        ----------
-        curve : (..., MAX_USES + 1)
-            Chance of a knock-out after so many hits.
-        accuracy, rhythm : (...)
-            Chance that a use hits; row of ``RHYTHMS``.
-        """
-        step = np.rint(accuracy * ACCURACY_STEPS).astype(np.intp)
-        hits = self._hits_by_turn[step, rhythm]  # (..., TURNS + 1, MAX_USES + 1)
-        return np.asarray(np.matvec(hits, curve))
-
-    def _struggle(self, attacker: Indices, target: Indices) -> NDArray[np.float64]:
-        """Mean damage of Struggle (power 50, no type) as a share of the target's HP."""
-        tables = self.tables
-        damage = 22 * STRUGGLE_POWER * tables.attack[attacker] / tables.defense[target] / 50 + 2
-        return np.asarray(0.925 * damage / tables.hit_points[target])
-
-    def _columns_of_moves(self) -> Rows:
-        """What a move brings whoever uses it, shape (moves, len(COLUMN)); other columns are 0."""
-        moves = self.tables.moves
-        columns = np.zeros((len(moves.ids), len(COLUMN)), dtype=np.float32)
-        for name in ("critical_chance", "priority", "rhythm", "hits", "physical", "one_hit", "crash",
-                     "self_destruct", "lock", "trap", "flinch", "confusion", "pp"):  # fmt: skip
-            columns[:, COLUMN[name]] = getattr(moves, name)
-        columns[:, COLUMN["fixed"]] = moves.is_fixed
-        columns[:, COLUMN["special_case"]] = [special_case(move) for move in moves.showdown_ids]
-        columns[:, COLUMN["par"] : COLUMN["special_case"]] = np.concatenate(
-            [moves.status, moves.target_stages, moves.own_stages], axis=1
-        )
-        return columns
+        for name, values in columns.items():
+            out[:, _PLACE[name]] = values
 
 
-def _binomial() -> NDArray[np.float64]:
-    """Chance of j hits in n uses at an accuracy: shape (ACCURACY_STEPS + 1, MAX_USES + 1, MAX_USES + 1)."""
-    accuracy = np.linspace(0, 1, ACCURACY_STEPS + 1)
-    table = np.zeros((ACCURACY_STEPS + 1, MAX_USES + 1, MAX_USES + 1))
-    table[:, 0, 0] = 1
-    for uses in range(1, MAX_USES + 1):
-        table[:, uses] = table[:, uses - 1] * (1 - accuracy)[:, None]
-        table[:, uses, 1:] += table[:, uses - 1, :-1] * accuracy[:, None]
-    return table
+def _struggle(tables: DuelTables) -> Rows:
+    """Mean damage of Struggle (power 50, no type) as a share of the target's HP, by attacker and target."""
+    damage = LEVEL_FACTOR * STRUGGLE_POWER * tables.attack[:, None] / tables.defense / 50 + 2
+    return np.asarray(0.925 * damage / tables.hit_points, dtype=np.float32)

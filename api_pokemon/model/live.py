@@ -33,46 +33,50 @@ def answer_together(
 ) -> list[list[Answer]]:
     """Answer questions in one run; each gets what it would get alone, to the bit.
 
+    Both sides of all of them are counted in one go.
+
     Returns
     -------
     For each question one answer for each of A's moves.
     """
-    sides = [len(moves) for question in questions for moves in (question.moves_a, question.moves_b)]
-    attacker = np.repeat([form for q in questions for form in (q.form_a, q.form_b)], sides)
-    target = np.repeat([form for q in questions for form in (q.form_b, q.form_a)], sides)
-    move = np.concatenate([moves for q in questions for moves in (q.moves_a, q.moves_b)])
-    attacks = features.attacks(attacker, move, target)
-    rows, a_first = features.rows(attacks, *_pairs(questions))
+    forms = np.array([(question.form_a, question.form_b) for question in questions])
+    sides = [moves for question in questions for moves in (question.moves_a, question.moves_b)]
+    counts = list(map(len, sides))
+    attacker, target = np.repeat(forms.ravel(), counts), np.repeat(forms[:, ::-1].ravel(), counts)
+    attacks = features.attacks(attacker, np.array([move for moves in sides for move in moves]), target)
+    rows, a_first = features.rows(attacks, _pairs(questions))
     wins: list[float] = oriented(score(rows), a_first).tolist()
-    numbers = attacks.numbers
-    columns = (move, numbers.expected_damage, numbers.uses_to_knock_out)
-    told = [_Attack(*each) for each in zip(*(column.tolist() for column in columns), strict=True)]
+    damage: list[float] = attacks.numbers.expected_damage.tolist()
+    uses: list[float] = attacks.numbers.uses_to_knock_out.tolist()
     answers, attack, row = [], 0, 0
     for question in questions:
-        after = attack + len(question.moves_a) + len(question.moves_b)
-        answers.append(_against_worst(question, told[attack:after], wins[row : row + question.rows]))
-        attack, row = after, row + question.rows
+        end = attack + len(question.moves_a) + len(question.moves_b)
+        own = slice(attack, end)
+        answers.append(_against_worst(question, wins[row : row + question.rows], damage[own], uses[own]))
+        attack, row = end, row + question.rows
     return answers
 
 
-class _Attack(NamedTuple):
-    move: int
-    damage: float
-    uses: float
+def _against_worst(
+    question: Question, wins: Sequence[float], damage: Sequence[float], uses: Sequence[float]
+) -> list[Answer]:
+    """Each of A's moves with B's reply that is worst for A.
 
-
-def _against_worst(question: Question, attacks: Sequence[_Attack], wins: Sequence[float]) -> list[Answer]:
-    """Each of A's attacks with B's reply that is worst for A; attacks are A's, then B's, wins by A's attack."""
-    count = len(question.moves_a)
-    replies = attacks[count:]
+    Parameters
+    ----------
+    wins : of each pair of moves, by A's
+    damage, uses : of each attack, A's before B's
+    """
+    moves_a, replies = question.moves_a, question.moves_b
+    count = len(replies)
     answers = []
-    for place, mine in enumerate(attacks[:count]):
-        chances = wins[place * len(replies) : (place + 1) * len(replies)]
-        if question.form_a == question.form_b:
-            chances = [0.5 if reply.move == mine.move else win for reply, win in zip(replies, chances, strict=True)]
+    for place, move in enumerate(moves_a):
+        chances = wins[place * count : (place + 1) * count]
+        if question.form_a == question.form_b and move in replies:
+            chances = [0.5 if reply == move else win for reply, win in zip(replies, chances, strict=True)]
         worst = min(chances)
-        reply = replies[chances.index(worst)]
-        answers.append(Answer(worst, reply.move, mine.damage, mine.uses, reply.uses))
+        reply = chances.index(worst)
+        answers.append(Answer(worst, replies[reply], damage[place], uses[place], uses[len(moves_a) + reply]))
     return answers
 
 

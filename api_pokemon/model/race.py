@@ -1,7 +1,8 @@
 """What two committed attacks come to, turn by turn and in the long run: the physics behind the features.
 
-Everything takes *sides*: shape (2, n, len(ATTACK_FEATURES)), the first to move, then the second, so that both are
-counted in one go. What one side does to the other stands in its own row; ``values[::-1]`` is the other side's.
+Everything takes both *sides* at once, the first to move, then the second: shape (2, n). What one side does to the other
+stands in its own row; ``values[::-1]`` is the other side's. Rows are independent of each other, to the bit: whatever is
+added up is added in an order that the number of rows cannot change, so not by BLAS.
 """
 
 from typing import NamedTuple
@@ -9,108 +10,70 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from api_pokemon.battle.tables import RHYTHMS, STAT_NAMES, STATUS_IMMUNE
+from api_pokemon.model.attack_columns import COLUMN, PREVENTING, PREVENTS, STATUSES, Rows, block
 
-SPECIAL_CASES = (
-    "bide", "counter", "mirrorcoat", "suckerpunch", "fakeout", "rage", "superfang", "psywave", "dreameater",
-    "sappyseed", "freezyfrost", "sparklyswirl", "baddybad", "glitzyglow", "dig", "fly", "triattack",
-    "brickbreak", "clearsmog", "facade", "uturn", "skullbash", "earthquake", "thunder", "gust", "twister",
-)  # fmt: skip
-"""Moves whose effect is code in the simulator, not data; the feature is the place in this list, from 1."""
-ATTACK_FEATURES = (
-    "damage_share", "lowest_share", "highest_share", "knock_out_1", "knock_out_2", "knock_out_3",
-    "uses_to_knock_out", "accuracy", "critical_chance", "priority", "rhythm", "hits", "physical", "fixed", "one_hit",
-    "recoil_share", "drain_share", "crash", "self_destruct", "lock", "trap", "flinch", "confusion",
-    *STATUS_IMMUNE,
-    *(f"target_{stat}" for stat in STAT_NAMES),
-    *(f"own_{stat}" for stat in STAT_NAMES),
-    "special_case", "pp", "hit_points", "speed", "struggle_share",
-)  # fmt: skip
-STATUSES = ("par", "brn", "psn", "frz", "confusion")
-HIDDEN = (
-    *(f"never_{status}_hit" for status in STATUSES),
-    *(f"never_{status}" for status in STATUSES),
-    "own_stages", "target_stages",
-)  # fmt: skip
-"""What the formulas need of an attack beside its features: logarithms of the chances that a status does not come of a
-use, hit or not, and of a hit; and the stages that count for a physical, or a special, move."""
-COLUMN = {name: place for place, name in enumerate((*ATTACK_FEATURES, *HIDDEN))}
-
-REACHES = {"dig": ("earthquake",), "fly": ("thunder", "gust", "twister")}
-"""What hits a target that is away while it charges."""
-PREVENTS = np.array([0.25, 0, 0, 0.8, 0.25], dtype=np.float32)
-"""Share of its turns that each of ``STATUSES`` takes while it lasts."""
-PER_TURN = np.array([1, 0.5, 0.5, 1 / 3, 0.0], dtype=np.float32)
-"""Uses a turn, per rhythm, in the long run."""
-CHARGE, RECHARGE = RHYTHMS.index("charge"), RHYTHMS.index("recharge")
 MIN_LOST = 0.01
 
-Rows = NDArray[np.float32]
-Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
-_STATUS_COLUMNS = [COLUMN[name] for name in STATUSES]
-_NEVER_OF_USE = slice(COLUMN["never_par_hit"], COLUMN["never_confusion_hit"] + 1)
-_NEVER_OF_HIT = slice(COLUMN["never_par"], COLUMN["never_confusion"] + 1)
-
-
-def special_case(showdown_id: str) -> int:
-    """Place among ``SPECIAL_CASES``, from 1; 0 for other moves."""
-    return SPECIAL_CASES.index(showdown_id) + 1 if showdown_id in SPECIAL_CASES else 0
+_NEVER_OF_USE = block(f"never_{PREVENTING[0]}_hit", f"never_{PREVENTING[-1]}_hit")
+_NEVER_OF_HIT = block(f"never_{STATUSES[0]}", f"never_{STATUSES[-1]}")
+_OWN_STAGES = block("own_stages", "target_stages")
+_IF_PHYSICAL = block("if_physical_attack", "if_physical_defense")
+_IF_SPECIAL = block("if_special_attack", "if_special_defense")
 
 
-def _away_table() -> NDArray[np.bool_]:
-    """Whether the user of a move (row) is out of reach of an attack (column) while it charges."""
-    away = np.zeros((len(SPECIAL_CASES) + 1,) * 2, dtype=np.bool_)
-    for move, reached_by in REACHES.items():
-        away[special_case(move)] = True
-        away[special_case(move), [special_case(attack) for attack in reached_by]] = False
-    return away
+class Struck(NamedTuple):
+    """Chances, shape (2, n), that what a side's hits leave behind has come about by half of the turns of the duel."""
 
-
-AWAY = _away_table()
-_FACADE, _RAGE, _BRICK_BREAK, _SAPPY_SEED = map(special_case, ("facade", "rage", "brickbreak", "sappyseed"))
-_BIDE, _COUNTER, _MIRROR_COAT = map(special_case, ("bide", "counter", "mirrorcoat"))
-_REFLECT, _LIGHT_SCREEN = map(special_case, ("baddybad", "glitzyglow"))
+    par: Rows
+    brn: Rows
+    psn: Rows
+    frz: Rows
+    confusion: Rows
 
 
 class Sides:
-    """Columns of both sides, by name, with what several of the formulas below need."""
+    """Columns of both sides, by name, with what several of the formulas below need.
+
+    Attributes
+    ----------
+    fewest_uses : (n,) mean uses that the quicker side needs
+    half_turns : (n,) half of the turns that the duel lasts
+    moved : (n,) chance that the second can move when it comes to it: the first may make it flinch
+    charges : (2, n) whether a move is charged for a turn before it strikes
+    hits : (2, n) uses that hit in a mean turn of a long duel
+    """
 
     def __init__(self, columns: Rows) -> None:
-        self._columns = columns
-        self.accuracy = self["accuracy"]
-        self.rhythm = self["rhythm"].astype(np.intp)
-        self.case = self["special_case"].astype(np.intp)
-        self.physical = self["physical"] > 0
-        self.never_of_use = columns[..., _NEVER_OF_USE]
-        self.never_of_hit = columns[..., _NEVER_OF_HIT]
-        self.fewest_uses = self["uses_to_knock_out"].min(0)
-        flinched = self["flinch"][0] * self.accuracy[0] * (self.rhythm[0] == 0)
-        # A flinch takes the turn of the second only: the first has moved.
-        self.not_flinched = np.ones_like(self.accuracy)
-        self.not_flinched[1] -= flinched
+        self.columns = columns
+        uses = self["uses_to_knock_out"]
+        self.fewest_uses = np.minimum(uses[0], uses[1])
+        self.half_turns = _between(self.fewest_uses / 2, 0.5, 6)
+        self.moved = 1 - self["flinch_turn"][0]
+        self.charges = self["charges"] > 0
+        self.hits = self["planned"].copy()
+        self.hits[1] *= _uninterrupted(self.moved, self.charges[1])
 
     def __getitem__(self, name: str) -> Rows:
-        return self._columns[..., COLUMN[name]]
+        return self.columns[..., COLUMN[name]]
 
 
-def hindered(sides: Sides) -> tuple[Rows, Ints]:
-    """Accuracy and rhythm of both sides, as the other's move leaves them; each of shape (2, n).
+def hindered(sides: Sides) -> Rows:
+    """Accuracy of both sides as the other's move leaves it.
 
     Paralysis takes a quarter of the turns, confusion some, freezing most; each counts for half of the turns that the
-    duel is likely to last. A target that is underground or in the air is missed.
+    duel is likely to last.
     """
     turns = _between((sides.fewest_uses - 1) / 2, 0, 5)
-    struck = 1 - np.exp(sides.never_of_use * turns[:, None])
-    left = np.prod(1 - PREVENTS * struck, axis=-1)[::-1] * sides.not_flinched
-    accuracy = sides.accuracy * _uninterrupted(left, sides.rhythm)
-    away = AWAY[sides.case[::-1], sides.case] & (sides.rhythm == 0)
-    # The first misses while the second is away in its second turn; the second misses in the first's first.
-    sheltered = np.array([[RECHARGE], [CHARGE]])
-    return accuracy, np.where(away, sheltered, sides.rhythm)
+    struck = _come_about(sides.columns[..., _NEVER_OF_USE], turns)
+    paralysed, frozen, confused = (1 - share * struck[..., place] for place, share in enumerate(PREVENTS))
+    left = _on_the_other(paralysed * frozen * confused, sides)
+    return np.asarray(sides["accuracy"] * _uninterrupted(left, sides.charges))
 
 
-def race(by_turn: Rows, tie: NDArray[np.bool_]) -> Rows:
+def race(by_turn: Rows, tie: Bools) -> Rows:
     """Chances that the first, and the second, knocks out before the other, when hits were all there is.
 
     Parameters
@@ -126,7 +89,10 @@ def race(by_turn: Rows, tie: NDArray[np.bool_]) -> Rows:
     """
     now = by_turn[..., 1:] - by_turn[..., :-1]
     standing = 1 - by_turn
-    wins = np.stack([(now[0] * standing[1, :, :-1]).sum(-1), (now[1] * standing[0, :, 1:]).sum(-1)])
+    strikes = np.empty_like(now)
+    np.multiply(now[0], standing[1, :, :-1], out=strikes[0])
+    np.multiply(now[1], standing[0, :, 1:], out=strikes[1])
+    wins = strikes.sum(-1)
     if tie.any():
         same_turn = 0.5 * tie * (now[0] * now[1]).sum(-1)
         wins[0] -= same_turn
@@ -141,89 +107,85 @@ class LongRun(NamedTuple):
     first_ahead: Rows
 
 
-def long_run(sides: Sides, tie: NDArray[np.bool_]) -> LongRun:
+def long_run(sides: Sides, tie: Bools, screens: Rows | None) -> LongRun:
     """What a long duel comes to.
 
     Effects that grow with time (statuses, stages, screens) count with their mean over half of the shorter side's turns.
+
+    Parameters
+    ----------
+    screens : (2, n)
+        What the other's screen leaves of a side's damage; None where nobody has one.
     """
-    turns = np.reciprocal(np.maximum(_lost_per_turn(sides), MIN_LOST))
-    accuracy = np.maximum(sides.accuracy, 0.05)
-    # Variance of misses, and of rolls and critical hits.
-    variance = turns * ((1 - accuracy) / accuracy + 0.03)
-    ahead = (turns[1] - turns[0] + 0.5 * ~tie) / np.sqrt(variance.sum(0) + 0.3)
+    turns = np.reciprocal(np.maximum(_lost_per_turn(sides, screens), MIN_LOST))
+    variance = turns * sides["spread"]
+    ahead = (turns[1] - turns[0] + 0.5 * ~tie) / np.sqrt(variance[0] + variance[1] + 0.3)
     return LongRun(turns, np.asarray(1 / (1 + np.exp(-1.7 * _between(ahead, -9, 9))), dtype=np.float32))
 
 
-def returned(sides: Sides) -> Rows:
-    """Damage that Counter, Mirror Coat or Bide gives back, as a share of the other's HP; 0 for other moves."""
-    taken_physical = sides.physical[::-1]
-    answers = ((sides.case == _COUNTER) & taken_physical) | ((sides.case == _MIRROR_COAT) & ~taken_physical)
-    times = 2 * answers + 4 * (sides.case == _BIDE)  # Bide stores the damage of two turns
+def returned(sides: Sides, times: Floats) -> Floats:
+    """Damage that Counter, Mirror Coat or Bide gives back, as a share of the other's HP.
+
+    Parameters
+    ----------
+    times : (2, n)
+        How often it gives back what it took; 0 of other moves.
+    """
     hit_points = sides["hit_points"]
-    return np.asarray(times * sides["damage_share"][::-1] * hit_points / hit_points[::-1], dtype=np.float32)
+    return np.asarray(times * sides["damage_share"][::-1] * hit_points / hit_points[::-1])
 
 
-def pp_need(sides: Sides, turns: Rows) -> Rows:
-    """Uses needed in the long run, as a share of those that PP allows; Struggle follows."""
-    return np.asarray(turns * PER_TURN[sides.rhythm] / sides["pp"])
-
-
-def put_hidden(columns: Rows) -> None:
-    """Fill the columns of ``HIDDEN`` from the others, which are given; shape (n, len(COLUMN))."""
-    statuses = np.minimum(columns[:, _STATUS_COLUMNS], 1 - 1e-6)
-    columns[:, _NEVER_OF_USE] = np.log1p(-statuses * columns[:, COLUMN["accuracy"], None])
-    columns[:, _NEVER_OF_HIT] = np.log1p(-statuses)
-    physical = columns[:, COLUMN["physical"]] > 0
-    for hidden, stat in (("own_stages", "own_attack"), ("target_stages", "target_defense")):
-        special = columns[:, COLUMN[_special(stat)]]
-        columns[:, COLUMN[hidden]] = np.where(physical, columns[:, COLUMN[stat]], special)
-
-
-def _special(stat: str) -> str:
-    """The special counterpart of a column: ``own_special_attack`` of ``own_attack``."""
-    return stat.replace("_", "_special_", 1)
-
-
-def _uninterrupted(left: Rows, rhythm: Ints) -> Rows:
-    """A charged move needs two turns in a row: left² / (1 + left) uses a turn, not left / 2."""
-    return np.where(rhythm == CHARGE, 2 * left * left / (1 + left), left)
-
-
-def _lost_per_turn(sides: Sides) -> Rows:
+def _lost_per_turn(sides: Sides, screens: Rows | None) -> Rows:
     """Share of its HP that the other side loses in a mean turn: to the move, to what it leaves behind, to itself."""
-    half = _between(sides.fewest_uses / 2, 0.5, 6)
-    planned = sides.accuracy * PER_TURN[sides.rhythm]
-    hits = planned * _uninterrupted(sides.not_flinched, sides.rhythm)
-    struck = 1 - np.exp(sides.never_of_hit * (hits * half)[..., None])
-    paralysed, burned, poisoned = struck[..., 0], struck[..., 1], struck[..., 2]
-    # Not by `@`: in which order BLAS adds up depends on the number of rows, and no duel's row may depend on others.
-    prevented = (struck * PREVENTS).sum(-1)
-    acting = np.maximum(1 - prevented, 0.05)[::-1] * sides.not_flinched
-    seeded = (sides.case == _SAPPY_SEED) * hits / 8
-    lost = sides["damage_share"] * planned * _uninterrupted(acting, sides.rhythm)
-    lost = lost * _strength(sides, hits, half, paralysed, burned, poisoned)
-    lost += poisoned / 8 + burned / 16 + (sides["trap"] > 0) * hits / 8 + seeded
-    lost += ((sides["recoil_share"] - sides["drain_share"]) * hits - seeded)[::-1]
-    return np.asarray(lost, dtype=np.float32)
+    hits = sides.hits
+    chances = _come_about(sides.columns[..., _NEVER_OF_HIT], hits * sides.half_turns)
+    struck = Struck(*(chances[..., place] for place in range(len(STATUSES))))
+    prevented = PREVENTS[0] * struck.par + PREVENTS[1] * struck.frz + PREVENTS[2] * struck.confusion
+    acting = _on_the_other(np.maximum(1 - prevented, 0.05), sides)
+    lost = sides["planned_share"] * _uninterrupted(acting, sides.charges)
+    lost *= _strength(sides, struck, screens)
+    lost += struck.psn / 8 + struck.brn / 16 + sides["leech"] * hits
+    lost += (sides["own_loss"] * hits)[::-1]
+    return np.asarray(lost)
 
 
-def _strength(sides: Sides, hits: Rows, half: Rows, paralysed: Rows, burned: Rows, poisoned: Rows) -> Rows:
+def _strength(sides: Sides, struck: Struck, screens: Rows | None) -> Rows:
     """Factor of each side's damage: stages, burns, screens, Facade; 1 for damage that no stat changes."""
-    physical, other_hits = sides.physical, hits[::-1]
+    hits, columns = sides.hits[..., None], sides.columns
+    physical = sides["physical"] > 0
+    stages = columns[..., _OWN_STAGES] * hits  # of the attack, and of the target's defense
+    by_other = np.where(physical[..., None], columns[::-1, :, _IF_PHYSICAL], columns[::-1, :, _IF_SPECIAL])
+    stages += by_other * hits[::-1]
+    stages[..., 0] += sides["rage"] * sides.hits[::-1]
+    factors = _stage_factor(stages * sides.half_turns[:, None])
+    strength = factors[..., 0] / factors[..., 1]
+    strength *= 1 - sides["burn_weakens"] * struck.brn[::-1]
+    facade = sides["facade"]
+    if facade.any():
+        strength *= 1 + facade * np.maximum(np.maximum(struck.par, struck.brn), struck.psn)[::-1]
+    if screens is not None:
+        strength *= screens
+    np.copyto(strength, 1, where=sides["fixed"] > 0)
+    return np.asarray(strength)
 
-    def stages_by_other(name: str) -> Rows:
-        return np.where(physical, sides[name][::-1], sides[_special(name)][::-1]) * other_hits
 
-    attack = sides["own_stages"] * hits + stages_by_other("target_attack") + other_hits * (sides.case == _RAGE)
-    defense = sides["target_stages"] * hits + stages_by_other("own_defense")
-    facade = sides.case == _FACADE
-    suffers = np.maximum(np.maximum(paralysed, burned), poisoned)[::-1]
-    attack_factor, defense_factor = _stage_factor(np.stack([attack, defense]) * half)
-    strength = attack_factor / defense_factor
-    strength = strength * (1 - 0.5 * burned[::-1] * (physical & ~facade)) * (1 + facade * suffers)
-    screened = sides.case[::-1] == np.where(physical, _REFLECT, _LIGHT_SCREEN)
-    strength = np.where(screened & (sides.case != _BRICK_BREAK), 0.5 * strength, strength)
-    return np.where(sides["fixed"] > 0, np.float32(1), strength)
+def _come_about(never: Rows, times: Rows) -> Rows:
+    """Chances of what does not come about in one time with the chance exp(never)."""
+    chances = never * times[..., None]
+    np.exp(chances, out=chances)
+    return np.asarray(np.subtract(1, chances, out=chances))
+
+
+def _on_the_other(values: Rows, sides: Sides) -> Rows:
+    """What each side's move leaves of the other's turns, flinching included."""
+    left = values[::-1].copy()
+    left[1] *= sides.moved
+    return left
+
+
+def _uninterrupted(left: Rows, charges: Bools) -> Rows:
+    """A charged move needs two turns in a row: left² / (1 + left) uses a turn, not left / 2."""
+    return np.where(charges, 2 * left * left / (1 + left), left)
 
 
 def _stage_factor(stages: Rows) -> Rows:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.errors import ModelDamagedError, ModelMissingError
-from api_pokemon.model.features import AttackRows, FeatureTables
+from api_pokemon.model.attack_columns import AttackRows
+from api_pokemon.model.features import FeatureTables
 from api_pokemon.model.registry import file_sha256
 
 SCALE = 65534
@@ -205,9 +206,8 @@ def _all_wins(
     total, done = pairs * (pairs + 1) // 2, 0
     for pair in range(pairs):
         others = np.arange(pair, pairs)
-        a_row = pair * forms + tables.pair_form[others]
-        b_row = others * forms + tables.pair_form[pair]
-        rows, a_first = features.rows(every, a_row, b_row)
+        met = np.stack([pair * forms + tables.pair_form[others], others * forms + tables.pair_form[pair]])
+        rows, a_first = features.rows(every, met)
         stored = np.rint(oriented(score(rows), a_first) * SCALE).astype(np.uint16)
         stored[0] = SCALE // 2  # a pair against itself
         win[pair, pair:] = stored

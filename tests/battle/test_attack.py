@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from api_pokemon.battle.attack import MAX_USES, TURNS, Attacks, attacks, uses_by_turn
+from api_pokemon.battle.attack import MAX_USES, TURNS, Attacks, AttackTables, uses_by_turn
 from api_pokemon.battle.simulator import A_WINS, SimulatorPool, battle_seeds
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex, load_dex
@@ -77,7 +77,8 @@ def count(dex: Dex, tables: DuelTables, asked: Sequence[Attack]) -> Attacks:
         np.array([tables.form_row[dex.find_form(name).id] for name in names])
         for names in ([a.attacker for a in asked], [a.target for a in asked])
     )
-    return attacks(tables, attacker, np.array([tables.move_row[dex.find_move(a.move).id] for a in asked]), target)
+    moves = np.array([tables.move_row[dex.find_move(a.move).id] for a in asked])
+    return AttackTables(tables).attacks(attacker, moves, target)
 
 
 def knocked_out_by_turn(dex: Dex, asked: Sequence[Attack], turns: int) -> NDArray[np.float64]:
@@ -168,13 +169,13 @@ def test_any_move_of_any_form_has_sane_numbers(tables: DuelTables) -> None:
     random = np.random.default_rng(0)
     move = np.repeat(np.arange(len(tables.moves.ids)), 200)
     attacker, target = random.integers(0, len(tables.form_ids), (2, len(move)))
-    numbers = attacks(tables, attacker, move, target)
+    numbers = AttackTables(tables).attacks(attacker, move, target)
     chances = numbers.knock_out_in_uses
     assert (chances[:, 0] == 0).all()
     assert ((chances >= 0) & (chances <= 1)).all()
     assert (np.diff(chances, axis=1) > -1e-9).all()
     assert (numbers.lowest_share <= numbers.highest_share).all()
-    assert ((numbers.damage_share > 0) == (numbers.type_multiplier > 0)).all()
+    assert ((numbers.damage_share > 0) == (tables.effectiveness[tables.moves.type[move], target] > 0)).all()
     assert np.isfinite(numbers.uses_to_knock_out).all()
     assert numbers.uses_to_knock_out.min() >= 1
 

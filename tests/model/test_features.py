@@ -27,7 +27,7 @@ def random_duels(tables: DuelTables, count: int, seed: int) -> tuple[NDArray[np.
 def test_every_pair_against_every_form_is_finite(features: FeatureTables, tables: DuelTables) -> None:
     every = every_attack(features)
     assert len(every.columns) == len(tables.pair_form) * len(tables.form_ids)
-    for numbers in (every.columns, every.curve):
+    for numbers in (every.columns, every.curve, every.by_turn):
         assert np.isfinite(numbers).all()
 
 
@@ -136,9 +136,8 @@ def test_curves_by_turn_are_those_of_the_simulator(dex: Dex, features: FeatureTa
         moves,
         np.array([tables.form_row[form_b] for *_, form_b, _ in attacks]),
     )
-    curves = features.by_turn(told.curve, told.numbers.accuracy, tables.moves.rhythm[moves])
     for row, (name, (*_, error)) in enumerate(CURVES.items()):
         shares = np.array([(won[row] & (turn[row] <= last)).mean() for last in range(11)])
-        chances = curves[row, :11]
+        chances = told.by_turn[row, :11]
         assert (np.abs(shares - chances) <= 4 * np.sqrt(chances * (1 - chances) / BATTLES) + error + 0.01).all(), name
         assert 0.05 < chances[5] < 0.98 or 0.05 < chances[2] < 0.98, name
