@@ -27,6 +27,7 @@ from api_pokemon.startup import (
     read_settings,
     url_of,
 )
+from api_pokemon.waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -115,16 +116,24 @@ class _Server(uvicorn.Server):
             )
         )
         self._readiness: Readiness = getattr(app.state, "readiness", Readiness())
+        self._waiting = Waiting((), self._protocol)
         self._ready_fd = ready_fd
         self._url = url_of(*listener.getsockname()[:2])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._waiting = Waiting(sockets or (), self._protocol)
         logger.info("answering on %s (process %d)", self._url, os.getpid())
         if self._ready_fd is not None:
             os.write(self._ready_fd, b"ready\n")
 
+    def _protocol(self) -> asyncio.Protocol:
+        """As uvicorn makes it."""
+        make = self.config.http_protocol_class
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)  # type: ignore[call-arg]
+
     async def on_tick(self, counter: int) -> bool:
+        self._waiting.take_in()
         if counter % _TICKS_PER_LOOK == 0:
             look_at_all(self.server_state.connections)
         return await super().on_tick(counter)
@@ -148,6 +157,7 @@ class _Server(uvicorn.Server):
             if self.force_exit:
                 break
             await asyncio.sleep(_LOOK_SECONDS)
+            self._waiting.take_in()
             now = (state.total_requests, len(state.connections), len(state.tasks))
             quiet_looks = quiet_looks + 1 if now == seen else 0
             seen = now

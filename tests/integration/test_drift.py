@@ -78,12 +78,9 @@ def told(stack: NativeStack, *command: str) -> Any:
 
 
 def checks(stack: NativeStack) -> list[dict[str, Any]]:
-    """The latest of each model version, as the API tells it; none where it tells nothing in time."""
+    """The latest of each model version, as the API tells it."""
     key = {"X-API-Key": (stack.data_dir / "admin.key").read_text().strip()}
-    try:
-        answer = httpx.get(f"{stack.url}/drift/status", headers=key, timeout=10)
-    except httpx.TimeoutException:
-        return []
+    answer = httpx.get(f"{stack.url}/drift/status", headers=key, timeout=30)
     return list(answer.raise_for_status().json()["versions"])
 
 
