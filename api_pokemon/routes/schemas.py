@@ -139,7 +139,7 @@ class BestMove:
     unranked_moves: tuple[UnrankedMove, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BatchItem:
     """The answer to one duel of a batch: a prediction, or the problem that it has."""
 
