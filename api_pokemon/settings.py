@@ -80,7 +80,8 @@ class Settings(BaseSettings):
     )
     rate_limit: str = Field(
         "",
-        description="Requests that each key, or else each address, may send, such as 600/minute; a batch is one. Empty: no limit.",
+        description="Requests that each key, or else each address, may send, such as 600/minute; a batch is one. "
+        "Empty: no limit.",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Addresses or networks (comma-separated) of proxies whose X-Forwarded-For is believed."

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import cast
 
 from api_pokemon.errors import ModelDamagedError, ModelMissingError
+from api_pokemon.monitoring.back_off import BackOff
 
 logger = logging.getLogger(__name__)
 
@@ -16,6 +17,9 @@ _NICENESS = 10
 """Behind the service, but not last of all: at 19 it took nine minutes on a machine that was busy otherwise."""
 
 _GRACE_SECONDS = 1.0
+
+_BACK_OFF = BackOff(first_seconds=10.0, longest_seconds=3600.0, jitter=0.0)
+"""It costs half a minute of a core each time, and may have failed for want of memory or of disk."""
 
 
 class TablebaseUpkeep:
@@ -29,12 +33,21 @@ class TablebaseUpkeep:
         Compiles it, as a program with its arguments.
     on_loaded
         Called each time that it was opened.
+    back_off
+        How long to wait after a compilation that failed.
     """
 
-    def __init__(self, load: Callable[[], None], command: Sequence[str], on_loaded: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        load: Callable[[], None],
+        command: Sequence[str],
+        on_loaded: Callable[[], None],
+        back_off: BackOff = _BACK_OFF,
+    ) -> None:
         self._load = load
         self._command = command
         self._on_loaded = on_loaded
+        self._back_off = back_off
 
     def open(self) -> bool:
         """Open the tablebase if it is there and sound; returns whether it answers now."""
@@ -50,8 +63,11 @@ class TablebaseUpkeep:
 
     @contextlib.asynccontextmanager
     async def compiling(self) -> AsyncIterator[None]:
-        """Compile it while the context lasts, then open it; what is not done at the end of the context is given up."""
-        task = asyncio.create_task(self._compile())
+        """Compile it while the context lasts, then open it; what is not done at the end of the context is given up.
+
+        A compilation that fails or is killed is tried again.
+        """
+        task = asyncio.create_task(self._compile_until_done())
         try:
             yield
         finally:
@@ -59,13 +75,23 @@ class TablebaseUpkeep:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _compile(self) -> None:
+    async def _compile_until_done(self) -> None:
         logger.info("compiling the tablebase in the background; until then the model answers itself")
+        failures = 0
+        while failure := await self._compile():
+            failures += 1
+            seconds = self._back_off.delay_seconds(failures)
+            logger.warning("the tablebase could not be compiled, which is tried again in %g s: %s", seconds, failure)
+            await asyncio.sleep(seconds)
+        if await asyncio.to_thread(self.open):
+            logger.info("the tablebase is compiled, and answers")
+
+    async def _compile(self) -> str:
+        """Compile it once; returns why that failed, or nothing."""
         try:
             process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=DEVNULL, stderr=PIPE)
         except OSError as error:
-            logger.warning("the tablebase could not be compiled: %s", error)
-            return
+            return str(error)
         try:
             with contextlib.suppress(ProcessLookupError):  # it may have failed already
                 os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
@@ -74,11 +100,8 @@ class TablebaseUpkeep:
             status = await process.wait()
         finally:
             await _stop(process)
-        if status != 0:
-            reason = complaint.decode(errors="replace").strip().rpartition("\n")[2]
-            logger.warning("the tablebase could not be compiled (exit status %d): %s", status, reason)
-        elif await asyncio.to_thread(self.open):
-            logger.info("the tablebase is compiled, and answers")
+        reason = complaint.decode(errors="replace").strip().rpartition("\n")[2]
+        return f"exit status {status}, {reason or 'without a word'}" if status else ""
 
 
 async def _stop(process: Process) -> None:

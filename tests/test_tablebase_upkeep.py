@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from api_pokemon.errors import ModelDamagedError, ModelMissingError
+from api_pokemon.monitoring.back_off import BackOff
 from api_pokemon.tablebase_upkeep import TablebaseUpkeep, _stop
 
 
@@ -36,6 +37,15 @@ class File:
 
 COMPILES = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text('sound')"
 FAILS = "import sys; print('first', file=sys.stderr); sys.exit('no memory left')"
+DIES_AT_FIRST = """
+import os, pathlib, sys
+path = pathlib.Path(sys.argv[1])
+if path.with_suffix(".tried").exists():
+    path.write_text("sound")
+else:
+    path.with_suffix(".tried").touch()
+    os.kill(os.getpid(), 9)
+"""
 TELLS_AND_WAITS = """
 import os, pathlib, socket, sys
 test = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
@@ -85,7 +95,9 @@ async def test_a_compiler_that_fails_is_told_with_its_reason(
 ) -> None:
     async with file.upkeep(FAILS).compiling():
         await asyncio.wait_for(told.wait(), 30)
-    assert caplog.messages == ["the tablebase could not be compiled (exit status 1): no memory left"]
+    assert caplog.messages == [
+        "the tablebase could not be compiled, which is tried again in 10 s: exit status 1, no memory left"
+    ]
     assert file.loads == 0
 
 
@@ -95,8 +107,20 @@ async def test_a_compiler_that_cannot_be_started_is_told(
     async with TablebaseUpkeep(file.load, ("/nowhere/python",), file.loaded.set).compiling():
         await asyncio.wait_for(told.wait(), 30)
     assert caplog.messages == [
-        "the tablebase could not be compiled: [Errno 2] No such file or directory: '/nowhere/python'"
+        "the tablebase could not be compiled, which is tried again in 10 s: "
+        "[Errno 2] No such file or directory: '/nowhere/python'"
     ]
+
+
+async def test_a_compilation_that_is_killed_is_tried_again(file: File, caplog: pytest.LogCaptureFixture) -> None:
+    command = (sys.executable, "-c", DIES_AT_FIRST, str(file.path))
+    upkeep = TablebaseUpkeep(file.load, command, file.loaded.set, BackOff(first_seconds=0.01, jitter=0.0))
+    async with upkeep.compiling():
+        await asyncio.wait_for(file.loaded.wait(), 30)
+    assert caplog.messages == [
+        "the tablebase could not be compiled, which is tried again in 0.01 s: exit status -9, without a word"
+    ]
+    assert file.loads == 1
 
 
 class TestCompiler:
