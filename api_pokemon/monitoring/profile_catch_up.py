@@ -1,15 +1,19 @@
 """Makes up for what was logged without a profile, in pieces: what one run has done, the next one need not do again."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Engine, delete, select, update
+from sqlalchemy import ColumnElement, Engine, delete, func, select, update
 
 from api_pokemon.monitoring.database import reading, writing
-from api_pokemon.monitoring.drift_tables import unprofiled
-from api_pokemon.monitoring.profile_recount import Recount
+from api_pokemon.monitoring.drift_tables import profiles, unprofiled
+from api_pokemon.monitoring.patience import patience
+from api_pokemon.monitoring.profile_recount import HOUR_SECONDS, Recount, count_logged, horizon, inside
+from api_pokemon.monitoring.profile_table import Bucket, bucket_at, write_alone
+
+_COUNTING_SECONDS = 120.0
 
 
 class CaughtUp(NamedTuple):
@@ -45,8 +49,9 @@ class CatchUp:
     def run(self, seconds: float, progress: Callable[[str], None] = lambda text: None) -> CaughtUp:
         """Go on for that long, and to the end of the hour of predictions that is then in hand.
 
-        A day of predictions that is 60 days old, and whose profiles were joined, is taken at once, too. Versions whose
-        baseline is not here stay noted. Raises `LogUnavailableError` where the database does not answer.
+        Where rows came late to a day whose profiles were joined, 60 days ago or more, it is taken apart, and has no
+        profiles but of the hours that are done until all are. Versions whose baseline is not here stay noted. Raises
+        `LogUnavailableError` where the database does not answer.
         """
         deadline = monotonic() + seconds
         found = CaughtUp([], [])
@@ -71,8 +76,8 @@ class CatchUp:
     ) -> bool:
         """Whether it came to the end."""
         same = (unprofiled.c.model_version == version) & unprofiled.c.noted.in_(notes)  # and not noted again meanwhile
-        for stretch in self._recount.stretches(begin):
-            difference = self._recount.compare_version(version, stretch)
+        for stretch, is_whole in self._stretches(version, begin):
+            difference = None if is_whole else self._recount.compare_version(version, stretch)
             if difference is not None:
                 progress(f"{version}: {difference.logged} rows of an hour")
                 self._recount.repair(version, stretch)
@@ -81,6 +86,44 @@ class CatchUp:
                 return False
         with writing(self._engine) as connection:
             connection.execute(delete(unprofiled).where(same))
+        return True
+
+    def _stretches(self, version: str, begin: float) -> Iterator[tuple[Bucket, bool]]:
+        """Hours whose rows may lack a profile, and joined days that are known to be whole."""
+        for stretch in self._recount.stretches(begin):
+            if stretch.seconds <= HOUR_SECONDS:
+                yield stretch, False
+                continue
+            first = max(bucket_at(begin, HOUR_SECONDS).start, stretch.start)
+            if self._is_joined(version, stretch):
+                if not self._take_apart(version, stretch):
+                    yield stretch, True
+                    continue
+                first = stretch.start
+            for start in range(first, stretch.start + stretch.seconds, HOUR_SECONDS):
+                yield Bucket(start, HOUR_SECONDS), False
+
+    def _is_joined(self, version: str, day: Bucket) -> bool:
+        with reading(self._engine) as connection:
+            longest = connection.scalar(select(func.max(profiles.c.bucket_seconds)).where(*inside(version, day)))
+        return (longest or 0) > HOUR_SECONDS
+
+    def _take_apart(self, version: str, day: Bucket) -> bool:
+        """Remove the profiles of a day that lacks rows, and note that they are missing; False where it lacks none.
+
+        Nor where retention has taken part of it: the profiles know more than the log then.
+        """
+        with reading(self._engine) as connection, patience(connection, _COUNTING_SECONDS):
+            profiled = connection.scalar(select(func.sum(profiles.c.rows)).where(*inside(version, day))) or 0
+            if count_logged(connection, version, day) <= profiled:  # counted later, as rows may come meanwhile
+                return False
+        later = (unprofiled.c.model_version == version) & (unprofiled.c.from_seconds > day.start)
+        with writing(self._engine) as connection:
+            write_alone(connection)
+            if day.start < horizon(connection):
+                return False
+            connection.execute(delete(profiles).where(*inside(version, day)))
+            connection.execute(update(unprofiled).where(later).values(from_seconds=day.start))
         return True
 
     def _note(self, same: ColumnElement[bool], done_until: float) -> None:

@@ -83,14 +83,14 @@ class Recount:
         """
         with reading(self._engine) as connection:
             keys = set(connection.execute(select(profiles.c.bucket_start, profiles.c.bucket_seconds)).all())
-            horizon = _horizon(connection)
+            begun = horizon(connection)
         starts = sorted(start for start, _ in keys)
         days = {start for start, seconds in keys if seconds > HOUR_SECONDS}
         begin = -1.0 if since_seconds is None else since_seconds
         while (seconds := self._next(begin, starts)) is not None and (until_seconds is None or seconds < until_seconds):
             day = bucket_at(seconds, DAY_SECONDS)
             found = day if day.start in days else bucket_at(seconds, HOUR_SECONDS)
-            if found.start >= horizon:
+            if found.start >= begun:
                 yield found
             begin = found.start + found.seconds
 
@@ -145,18 +145,18 @@ class Recount:
         return min([*found, *([made_at_seconds(str(first))] if first is not None else [])], default=None)
 
     def _compare(self, connection: Connection, version: str, stretch: Bucket) -> Difference | None:
-        if stretch.start < _horizon(connection):
+        if stretch.start < horizon(connection):
             return None
-        stored = connection.execute(select(profiles.c.rows, profiles.c.body).where(*_inside(version, stretch))).all()
+        stored = connection.execute(select(profiles.c.rows, profiles.c.body).where(*inside(version, stretch))).all()
         profiled = sum(rows for rows, _ in stored)
         try:
             layout = find_layout(connection, version)
             if layout is None:
-                logged = _count(connection, version, stretch)
+                logged = count_logged(connection, version, stretch)
                 return Difference(version, stretch, logged, profiled, "there is no layout") if logged else None
             whole = merge_all(layout, [body for _, body in stored]) if stored else empty_profile(layout)
         except ProfileError as error:
-            return Difference(version, stretch, _count(connection, version, stretch), profiled, str(error))
+            return Difference(version, stretch, count_logged(connection, version, stretch), profiled, str(error))
         counted = _counted(connection, version, layout, stretch, stretch.seconds).get(stretch, empty_profile(layout))
         if counted == whole:
             return None
@@ -171,7 +171,7 @@ class Recount:
 
     def _pieces(self, version: str, stretch: Bucket) -> list[Bucket]:
         """A stretch in buckets as they are written, unless it has longer ones."""
-        query = select(func.max(profiles.c.bucket_seconds)).where(*_inside(version, stretch))
+        query = select(func.max(profiles.c.bucket_seconds)).where(*inside(version, stretch))
         with reading(self._engine) as connection:
             longest = connection.scalar(query) or 0
         length = self._bucket_seconds
@@ -186,7 +186,7 @@ class Recount:
             rows = sum(profile.rows for profile in counted.values())
             with writing(self._engine) as connection:
                 write_alone(connection)
-                if _count(connection, version, piece) == rows:
+                if count_logged(connection, version, piece) == rows:
                     _replace(connection, version, piece, counted)
                     return
         with writing(self._engine) as connection:
@@ -208,13 +208,14 @@ def _made_in(stretch: Bucket) -> tuple[ColumnElement[bool], ...]:
     return predictions.c.id >= first_id_at(stretch.start), predictions.c.id < end
 
 
-def _inside(version: str, stretch: Bucket) -> tuple[ColumnElement[bool], ...]:
-    """Profiles that begin in a stretch: none reaches beyond, since all lengths divide each other."""
+def inside(version: str, stretch: Bucket) -> tuple[ColumnElement[bool], ...]:
+    """What picks profiles that begin in a stretch: none reaches beyond, since all lengths divide each other."""
     started = profiles.c.bucket_start.between(stretch.start, stretch.start + stretch.seconds - 1)
     return profiles.c.model_version == version, started
 
 
-def _count(connection: Connection, version: str, stretch: Bucket) -> int:
+def count_logged(connection: Connection, version: str, stretch: Bucket) -> int:
+    """How many rows of a model version the log has of a stretch."""
     of_version = predictions.c.model_version == version
     return connection.scalar(select(func.count()).select_from(predictions).where(of_version, *_made_in(stretch))) or 0
 
@@ -245,13 +246,13 @@ def _replace(connection: Connection, version: str, piece: Bucket, counted: Mappi
     A logged row never changes, and none goes but by retention, which tells so in the same transaction. So where it took
     nothing, as many rows as before are the same rows. To ask after counting tells also of what went while it lasted.
     """
-    if piece.start < _horizon(connection):
+    if piece.start < horizon(connection):
         return
-    connection.execute(delete(profiles).where(*_inside(version, piece)))
+    connection.execute(delete(profiles).where(*inside(version, piece)))
     write_profiles(connection, version, new_id(), counted)
 
 
-def _horizon(connection: Connection) -> float:
+def horizon(connection: Connection) -> float:
     """From when on retention has taken nothing."""
     removed_until = connection.scalar(select(profile_horizon.c.removed_until))
     return -inf if removed_until is None else float(removed_until)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Engine, event, select, text, update
 
+from api_pokemon.monitoring import Prediction
 from api_pokemon.monitoring.database import connect, reading, writing
 from api_pokemon.monitoring.drift_baseline import Baseline
 from api_pokemon.monitoring.drift_tables import (
@@ -173,6 +174,60 @@ def test_what_is_still_to_be_made_up_for_stays_in_short_pieces(log: PredictionLo
     assert differences(log) == []
 
 
+def joined_day_with_late_rows(log: PredictionLog) -> list[Prediction]:
+    """Two days whose profiles were joined; rows have come to the second one since, of which ten have no profile."""
+    day = START_SECONDS // DAY * DAY - 80 * DAY - START_SECONDS
+    made = [
+        row
+        for number in (0, 1)
+        for row in predictions(40, seed=number, first=day + number * DAY, over_seconds=20 * HOUR)
+    ]
+    write(log, made, ProfileWriter(baseline_of))
+    ProfileStore(log.engine).compact(START_SECONDS)
+    assert lengths(log) == {DAY}
+    writer, late = ProfileWriter(baseline_of), predictions(20, seed=2, first=day + DAY + 15 * HOUR, over_seconds=50)
+    write(log, late[:10], writer, first=81)
+    with writing(log.engine) as connection:
+        connection.execute(update(profiles).where(profiles.c.bucket_seconds < HOUR).values(body=b"torn"))
+    write(log, late[10:], writer, first=91)
+    assert differences(log) == [("v1", 60, 50)]
+    return [*made, *late]
+
+
+def test_a_joined_day_is_made_up_for_hour_by_hour(log: PredictionLog) -> None:
+    """From its beginning, which is before what was noted; the day before, which lacks nothing, stays as it is."""
+    made = joined_day_with_late_rows(log)
+    (noted,) = noted_from(log)
+    recount = Recount(log.engine, baseline_of)
+    for hours in range(1, 21):
+        assert catch_up(log, recount, seconds=0) == ([], ["v1"])
+        assert noted_from(log) == [noted // DAY * DAY + hours * HOUR]
+        ProfileStore(log.engine).compact(START_SECONDS)
+        assert max(lengths(log, since=noted // DAY * DAY), default=HOUR) == HOUR
+        assert DAY in lengths(log)
+        done = [row for row in made if row.made_at_seconds < noted_from(log)[0]]
+        assert profiled(log, "v1") == profile_rows(LAYOUT, prediction_batch(SPECS, done))
+    assert catch_up(log, recount) == (["v1"], [])
+    ProfileStore(log.engine).compact(START_SECONDS)
+    assert lengths(log) == {DAY}
+    assert (differences(log), noted_from(log)) == ([], [])
+
+
+def test_a_joined_day_is_made_up_for_whoever_is_killed(log: PredictionLog) -> None:
+    made = joined_day_with_late_rows(log)
+
+    def die(text: str) -> None:
+        raise KeyboardInterrupt
+
+    catching_up = CatchUp(log.engine, Recount(log.engine, baseline_of))
+    with pytest.raises(KeyboardInterrupt):
+        catching_up.run(LONG_SECONDS, die)
+    assert profiled(log, "v1").rows == 40
+    assert catching_up.run(LONG_SECONDS) == (["v1"], [])
+    assert profiled(log, "v1") == profile_rows(LAYOUT, prediction_batch(SPECS, made))
+    assert differences(log) == []
+
+
 def test_rows_that_take_the_place_of_others_meanwhile_are_not_forgotten(url: str, log: PredictionLog) -> None:
     """As many rows are there as before, but retention has taken some, and others have come late."""
     writer = ProfileWriter(baseline_of)
@@ -205,9 +260,9 @@ def test_rows_that_come_meanwhile_are_counted_too(url: str, log: PredictionLog) 
     other.engine.dispose()
 
 
-def lengths(log: PredictionLog) -> set[int]:
+def lengths(log: PredictionLog, since: float = 0.0) -> set[int]:
     with reading(log.engine) as connection:
-        return set(connection.scalars(select(profiles.c.bucket_seconds)))
+        return set(connection.scalars(select(profiles.c.bucket_seconds).where(profiles.c.bucket_start >= since)))
 
 
 @contextmanager
