@@ -69,6 +69,18 @@ def inference(predictor: ModelPredictor, duels: Sequence[Duel]) -> Callable[[], 
     return lambda: [score(rows) for rows in asked]
 
 
+def gathered(ranker: MoveRanker, duels: Sequence[Duel], passes: int) -> float:
+    """Names to rankings, for so many callers at a time, who share runs of inference."""
+
+    async def rank(duel: Duel) -> object:
+        asked, begun = ranker.begin(duel.pokemon_a_id, duel.pokemon_b_id, duel.available_moves)
+        return ranker.ranking(asked, await begun.answers())
+
+    with asyncio.Runner() as runner:
+        acts = [partial(rank, duel) for duel in duels]
+        return quickest(lambda: runner.run(_together(acts)), passes)
+
+
 async def _together(acts: Sequence[Callable[[], Any]]) -> None:
     for start in range(0, len(acts), _CALLERS):
         await asyncio.gather(*(act() for act in acts[start : start + _CALLERS]))
@@ -134,8 +146,10 @@ def parts(engines: Engines, requests: Sequence[bytes], passes: int) -> Iterator[
 
     yield "validation", quickest(lambda: [Duel.model_validate_json(body) for body in requests], passes)
     yield "look-up: names to a ranking, from the tablebase", (lookup := quickest(ranked(ranker), passes))
-    yield "the same, live: features and inference", quickest(ranked(MoveRanker(dex, live)), max(2, passes // 10))
-    yield "  of which inference", quickest(inference(live, duels), max(2, passes // 10))
+    few = max(2, passes // 10)
+    yield "the same, live: features and inference", quickest(ranked(MoveRanker(dex, live)), few)
+    yield "  of which inference", quickest(inference(live, duels), few)
+    yield "the same, live, of 32 callers at a time, who share runs", gathered(MoveRanker(dex, live), duels, few)
     yield "serialisation: the answer, then its JSON", quickest(written, passes)
     whole_predict = quickest(lambda: [best_moves.predict(duel, "en") for duel in duels], passes)
     answers = quickest(

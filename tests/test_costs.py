@@ -46,6 +46,9 @@ WRITER = "8a4f4d0e-6f5a-4c3c-9d53-2f2a0c6c7b10"
 MOST_CALLS = 770
 """Of functions, those written in C too, for one request in the thread of the event loop, answered by ONNX."""
 
+MOST_CALLS_TOGETHER = 420
+"""The same for each of 32 requests at a time, which share runs of the model."""
+
 MOST_LOOKUP_CALLS = 150
 """The same for ranking and writing four moves against four replies, from a tablebase."""
 
@@ -85,6 +88,14 @@ async def test_a_prediction_calls_few_functions(app: FastAPI, replies: bool) -> 
     body = bodies(load_dex(), 1, replies=replies)[0]
     await call(app, body)
     assert await calls_of(lambda: call(app, body)) <= MOST_CALLS
+
+
+@pytest.mark.parametrize("replies", [True, False], ids=["named replies", "unknown moveset"])
+async def test_callers_at_the_same_time_share_the_calls(app: FastAPI, replies: bool) -> None:
+    requests = bodies(load_dex(), 32, replies=replies)
+    await call(app, requests[0])
+    calls = await calls_of(lambda: asyncio.gather(*(call(app, body) for body in requests)))
+    assert calls / len(requests) <= MOST_CALLS_TOGETHER
 
 
 def test_what_is_looked_up_is_ranked_and_written_by_few_functions() -> None:

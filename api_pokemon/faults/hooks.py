@@ -15,6 +15,7 @@ from api_pokemon.errors import InjectedFaultError
 from api_pokemon.faults import catalogue
 from api_pokemon.faults.board import Faults
 from api_pokemon.model import Answer, Predictor
+from api_pokemon.model.gathering import Begun
 from api_pokemon.monitoring import Entry, Exposition, OutboxState, Prediction, Stream, StreamUnavailableError
 from api_pokemon.monitoring.accounting import CountedLog
 from api_pokemon.monitoring.drift_checking import DriftCheck
@@ -81,6 +82,11 @@ class FaultyPredictor:
         if self._faults.level(catalogue.UNSURE_MODEL):
             return [replace(answer, win_probability=0.5) for answer in answers]
         return answers
+
+    def begin(self, form_a: int, moves_a: Sequence[int], form_b: int, moves_b: Sequence[int] | None = None) -> Begun:
+        if self._faults.level(catalogue.SLOW_MODEL) or self._faults.level(catalogue.UNSURE_MODEL):
+            return Begun(list(self.answer(form_a, moves_a, form_b, moves_b)))
+        return self._predictor.begin(form_a, moves_a, form_b, moves_b)
 
 
 class SlowExposition(Exposition):

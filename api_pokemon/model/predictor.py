@@ -10,6 +10,7 @@ from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex
 from api_pokemon.errors import ModelDamagedError
 from api_pokemon.model.features import FEATURES, FeatureTables
+from api_pokemon.model.gathering import Begun, Gathering, completed
 from api_pokemon.model.live import Question, answer_together
 from api_pokemon.model.lookup import Answer, Lookup
 from api_pokemon.model.registry import MODEL_FILE, TABLEBASE_DIR, ModelMetadata, load_metadata
@@ -38,6 +39,7 @@ class ModelPredictor:
         self.score = score
         self.folder = folder
         self._lookup: Lookup | None = None
+        self._gathering = Gathering(self.answer_many)
         self._learnsets: list[list[int]] = [
             moves.tolist() for moves in np.split(self.tables.pair_move, self.tables.first_pair[1:-1])
         ]
@@ -77,7 +79,7 @@ class ModelPredictor:
 
     def answer(
         self, form_a: int, moves_a: Sequence[int], form_b: int, moves_b: Sequence[int] | None = None
-    ) -> Sequence[Answer]:
+    ) -> list[Answer]:
         """Answer one request; forms and moves are rows of the tables.
 
         Parameters
@@ -89,22 +91,42 @@ class ModelPredictor:
         -------
         One for each of A's moves.
         """
-        if self._lookup is None:
-            return self._live(form_a, moves_a, form_b, moves_b)
-        found = self._lookup.find(form_a, moves_a, form_b, moves_b)
+        found = self._find(form_a, moves_a, form_b, moves_b)
         if None not in found:
             return cast("list[Answer]", found)
-        unknown = [move for move, answer in zip(moves_a, found, strict=True) if answer is None]
-        live = iter(self._live(form_a, unknown, form_b, moves_b))
-        return [answer or next(live) for answer in found]
+        (rest,) = self.answer_many([self._unknown(found, form_a, moves_a, form_b, moves_b)])
+        return completed(found, rest)
+
+    def begin(self, form_a: int, moves_a: Sequence[int], form_b: int, moves_b: Sequence[int] | None = None) -> Begun:
+        """As :meth:`answer`, on a running event loop: what needs inference waits to be answered with others."""
+        found = self._find(form_a, moves_a, form_b, moves_b)
+        if None not in found:
+            return Begun(found)
+        return Begun(found, self._gathering.ask(self._unknown(found, form_a, moves_a, form_b, moves_b)))
 
     def answer_many(self, questions: Sequence[Question]) -> list[list[Answer]]:
         """Answer questions by inference in one run, whatever the tablebase knows; each as it would be alone."""
         return answer_together(self.features, self.score, questions)
 
-    def _live(self, form_a: int, moves_a: Sequence[int], form_b: int, moves_b: Sequence[int] | None) -> list[Answer]:
-        replies = self._learnsets[form_b] if moves_b is None else moves_b
-        return self.answer_many([Question(form_a, moves_a, form_b, replies)])[0]
+    def _find(
+        self, form_a: int, moves_a: Sequence[int], form_b: int, moves_b: Sequence[int] | None
+    ) -> list[Answer | None]:
+        """What needs no inference."""
+        if self._lookup is None:
+            return [None] * len(moves_a)
+        return self._lookup.find(form_a, moves_a, form_b, moves_b)
+
+    def _unknown(
+        self,
+        found: Sequence[Answer | None],
+        form_a: int,
+        moves_a: Sequence[int],
+        form_b: int,
+        moves_b: Sequence[int] | None,
+    ) -> Question:
+        """What is asked of the model: the moves that were not found."""
+        moves = [move for move, answer in zip(moves_a, found, strict=True) if answer is None]
+        return Question(form_a, moves, form_b, self._learnsets[form_b] if moves_b is None else moves_b)
 
 
 def open_model(dex: Dex, folder: Path) -> ModelPredictor:

@@ -10,6 +10,7 @@ import numpy as np
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex, Form, Move
 from api_pokemon.errors import NoDamagingMoveError
+from api_pokemon.model.gathering import Begun
 from api_pokemon.model.lookup import Answer
 
 OpponentAssumption = Literal["given_moves", "worst_of_learnset"]
@@ -27,6 +28,25 @@ class Predictor(Protocol):
         self, form_a: int, moves_a: Sequence[int], form_b: int, moves_b: Sequence[int] | None = None
     ) -> Sequence[Answer]:
         """Win probabilities against the worst reply; arguments are rows of the tables."""
+
+    def begin(self, form_a: int, moves_a: Sequence[int], form_b: int, moves_b: Sequence[int] | None = None) -> Begun:
+        """The same on a running event loop, where what needs inference may wait to be answered with others."""
+
+
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """A request that may be answered.
+
+    Attributes
+    ----------
+    candidates, replies : as in ``Ranking``
+    rows : forms and damaging moves of both sides, as the predictor takes them
+    """
+
+    form_a: Form
+    form_b: Form
+    candidates: tuple[Move, ...]
+    replies: tuple[Move, ...] | None
+    rows: tuple[int, list[int], int, list[int] | None]
 
 
 class RankedMove(msgspec.Struct, frozen=True, gc=False):
@@ -120,8 +140,26 @@ class MoveRanker:
         NoDamagingMoveError
             Only status moves on one side, or a form that can learn no damaging one.
         """
+        asked = self.ask(form_a_id, form_b_id, moves, moves_b)
+        return self.ranking(asked, self._predictor.answer(*asked.rows))
+
+    def begin(
+        self, form_a_id: int, form_b_id: int, moves: Sequence[str], moves_b: Sequence[str] | None = None
+    ) -> tuple[Asked, Begun]:
+        """Ask as :meth:`rank` does, on a running event loop; with its answers, :meth:`ranking` ranks.
+
+        Raises
+        ------
+        UnknownIdError, UnknownNameError, NoDamagingMoveError
+            As :meth:`rank` does.
+        """
+        asked = self.ask(form_a_id, form_b_id, moves, moves_b)
+        return asked, self._predictor.begin(*asked.rows)
+
+    def ask(self, form_a_id: int, form_b_id: int, moves: Sequence[str], moves_b: Sequence[str] | None) -> Asked:
+        """What :meth:`rank` asks for."""
         forms = self._duellists(form_a_id, form_b_id)
-        return self._rank(forms, self._named(moves), None if moves_b is None else self._named(moves_b))
+        return self._asked(forms, self._named(moves), None if moves_b is None else self._named(moves_b))
 
     def rank_by_id(
         self, form_a_id: int, form_b_id: int, moves: Sequence[int], moves_b: Sequence[int] | None = None
@@ -135,7 +173,22 @@ class MoveRanker:
         """
         move = self._dex.move
         forms = self._duellists(form_a_id, form_b_id)
-        return self._rank(forms, tuple(map(move, moves)), None if moves_b is None else tuple(map(move, moves_b)))
+        asked = self._asked(forms, tuple(map(move, moves)), None if moves_b is None else tuple(map(move, moves_b)))
+        return self.ranking(asked, self._predictor.answer(*asked.rows))
+
+    def ranking(self, asked: Asked, answers: Sequence[Answer]) -> Ranking:
+        """Rank by the answers to what was asked."""
+        form_a, form_b, candidates, replies = asked.form_a, asked.form_b, asked.candidates, asked.replies
+        moves_a = asked.rows[1]
+        return Ranking(
+            form_a,
+            form_b,
+            "worst_of_learnset" if replies is None else "given_moves",
+            self._ranked(form_a, form_b, moves_a, answers),
+            () if len(moves_a) == len(candidates) else self._unranked(candidates),
+            candidates,
+            replies,
+        )
 
     def _duellists(self, form_a_id: int, form_b_id: int) -> tuple[Form, Form]:
         forms = self._dex.form(form_a_id), self._dex.form(form_b_id)
@@ -149,22 +202,12 @@ class MoveRanker:
     def _named(self, names: Sequence[str]) -> tuple[Move, ...]:
         return tuple({move.id: move for move in map(self._dex.find_move, names)}.values())
 
-    def _rank(
-        self, forms: tuple[Form, Form], candidates: tuple[Move, ...], replies: tuple[Move, ...] | None
-    ) -> Ranking:
+    def _asked(self, forms: tuple[Form, Form], candidates: tuple[Move, ...], replies: tuple[Move, ...] | None) -> Asked:
         form_a, form_b = forms
         moves_a = self._rows(candidates, "the given moves")
         moves_b = None if replies is None else self._rows(replies, "the opponent's moves")
-        answers = self._predictor.answer(self._form_row[form_a.id], moves_a, self._form_row[form_b.id], moves_b)
-        return Ranking(
-            form_a,
-            form_b,
-            "worst_of_learnset" if replies is None else "given_moves",
-            self._ranked(form_a, form_b, moves_a, answers),
-            () if len(moves_a) == len(candidates) else self._unranked(candidates),
-            candidates,
-            replies,
-        )
+        rows = self._form_row[form_a.id], moves_a, self._form_row[form_b.id], moves_b
+        return Asked(form_a, form_b, candidates, replies, rows)
 
     def _rows(self, moves: Sequence[Move], whose: str) -> list[int]:
         """The damaging ones of the moves, as rows of the tables."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from fastapi import APIRouter, Depends, Request
 
 from api_pokemon.monitoring import Prediction
-from api_pokemon.routes.best_moves import BestMoves
+from api_pokemon.routes.best_moves import BestMoves, Started
 from api_pokemon.routes.documentation import operation_id, problems
 from api_pokemon.routes.json_route import JsonRoute
 from api_pokemon.routes.keys import KeyGuard
@@ -19,6 +19,11 @@ from api_pokemon.routes.schemas import BatchItem, BestMove, BestMoveBatch, Duel,
 _TURN_SECONDS = 0.001
 """For which duels of a batch are answered until others are let in: a batch may take 20 ms, or far more without a
 tablebase."""
+
+
+_TOGETHER = 12
+"""Duels of a batch that wait for inference together: about as many as one run of it answers. So other callers' are in
+the next run, whatever the size of the batch."""
 
 
 class Record(Protocol):
@@ -59,7 +64,7 @@ def prediction_routes(best_moves: BestMoves, record: Record, guard: KeyGuard) ->
         A and B are at level 50 with equal training, no items and no abilities; each uses one move every turn until
         one of them faints. A move given twice counts once. Where the body repeats a field, the last one counts.
         """
-        prediction, answer = best_moves.predict(duel, language)
+        prediction, answer = await best_moves.finish(best_moves.begin(duel), language)
         await record(request.scope, prediction)
         return answer
 
@@ -77,13 +82,13 @@ def prediction_routes(best_moves: BestMoves, record: Record, guard: KeyGuard) ->
         predictions: list[Prediction] = []
         results: list[BatchItem] = []
         turn_ends = perf_counter() + _TURN_SECONDS
-        for duel in batch.duels:
-            try:
-                prediction, answer = best_moves.predict(duel, language)
-            except CALLERS_FAULT as error:
-                problem = from_error(error).problem(request.scope["path"])
-                results.append(BatchItem(problem.status, problem=problem))
-            else:
+        for first in range(0, len(batch.duels), _TOGETHER):
+            portion = batch.duels[first : first + _TOGETHER]
+            for started in [_started(best_moves, duel, request) for duel in portion]:
+                if isinstance(started, BatchItem):
+                    results.append(started)
+                    continue
+                prediction, answer = await best_moves.finish(started, language)
                 predictions.append(prediction)
                 results.append(BatchItem(200, prediction=answer))
             if perf_counter() > turn_ends:
@@ -94,3 +99,12 @@ def prediction_routes(best_moves: BestMoves, record: Record, guard: KeyGuard) ->
         return BestMoveBatch(predicted=len(predictions), failed=failed, results=tuple(results))
 
     return router
+
+
+def _started(best_moves: BestMoves, duel: Duel, request: Request) -> Started | BatchItem:
+    """A duel of a batch that is being answered, or the problem that it has."""
+    try:
+        return best_moves.begin(duel)
+    except CALLERS_FAULT as error:
+        problem = from_error(error).problem(request.scope["path"])
+        return BatchItem(problem.status, problem=problem)

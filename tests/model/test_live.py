@@ -1,5 +1,6 @@
 """What a duel is answered does not depend on what is answered with it."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from api_pokemon.battle.tables import DuelTables
 from api_pokemon.dex import Dex
-from api_pokemon.model import ModelPredictor
+from api_pokemon.model import Answer, ModelPredictor
 from api_pokemon.model.live import Question
 
 FORMS, MOVES = 188, 157
@@ -36,6 +37,12 @@ def test_a_duel_is_answered_together_with_others_as_it_is_alone(live: ModelPredi
     alone = [live.answer(*question) for question in asked]
     assert live.answer_many(asked) == alone
     assert live.answer_many(asked[::-1]) == alone[::-1]
+    assert asyncio.run(at_the_same_time(live, asked)) == alone
+
+
+async def at_the_same_time(predictor: ModelPredictor, asked: Sequence[Question]) -> list[list[Answer]]:
+    begun = [predictor.begin(*question) for question in asked]
+    return [await each.answers() for each in begun]
 
 
 def test_all_questions_are_one_run(live: ModelPredictor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from typing import Any
 
@@ -328,6 +329,20 @@ async def test_an_unknown_name_comes_with_the_nearest_ones(client: Client) -> No
     assert problem["suggestions"][0] == "Thunder Punch"
 
 
+async def test_callers_at_the_same_time_get_what_each_gets_alone(client: Client) -> None:
+    """Though they share a run of the model; those who ask for what cannot be are told so."""
+    moves = ["Surf", "Tackle", "Razor Leaf", "Dig"]
+    bodies = [duel(pokemon_a_id=a, available_moves=moves[a % 3 :]) for a in range(1, 30)]
+    bodies[3:5] = [duel(pokemon_b_id=METAPOD), duel(available_moves=["Sruf"])]
+    alone = [await client.predict(body) for body in bodies]
+    together = await asyncio.gather(*(client.predict(body) for body in bodies))
+    assert [answer.status_code for answer in together] == [answer.status_code for answer in alone]
+    assert [answer.status_code for answer in together].count(200) == len(bodies) - 4
+    for one, other in zip(together, alone, strict=True):
+        if one.is_success:
+            assert without_id(one.json()) == without_id(other.json())
+
+
 class TestBatch:
     @staticmethod
     async def post(client: Client, duels: object) -> Any:
@@ -347,6 +362,16 @@ class TestBatch:
                 assert result["prediction"] is None
                 assert result["problem"]["detail"] == alone.json()["detail"]
                 assert result["problem"]["instance"] == "/predict/best-move/batch"
+
+    async def test_many_duels_get_what_each_gets_alone(self, client: Client) -> None:
+        """More than are inferred in one run, and problems among them."""
+        duels = [duel(pokemon_a_id=a, pokemon_b_id=151 - a) for a in range(1, 41)]
+        duels[7] = duels[30] = duel(pokemon_a_id=999)
+        results = (await self.post(client, duels)).json()["results"]
+        assert [place for place, result in enumerate(results) if result["problem"]] == [7, 10, 13, 18, 30]
+        for body, result in zip(duels, results, strict=True):
+            if result["prediction"]:
+                assert without_id(result["prediction"]) == without_id((await client.predict(body)).json())
 
     async def test_every_prediction_has_an_id_of_its_own(self, client: Client) -> None:
         batch = (await self.post(client, [DUEL] * 256)).json()
