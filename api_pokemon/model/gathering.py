@@ -3,6 +3,7 @@
 from asyncio import AbstractEventLoop, Future, get_running_loop
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from typing import cast
 
 import msgspec
 
@@ -18,6 +19,11 @@ class Begun(msgspec.Struct, frozen=True):
 
     found: list[Answer | None]
     rest: Future[list[Answer]] | None = None
+
+    @property
+    def known(self) -> list[Answer] | None:
+        """All of them, where none has to be waited for."""
+        return cast("list[Answer]", self.found) if self.rest is None else None
 
     async def answers(self) -> list[Answer]:
         """All of them."""

@@ -1,7 +1,8 @@
 """A duel answered: ranked, timed, and put both for the record and for the caller."""
 
 from time import perf_counter
-from typing import NamedTuple
+
+import msgspec
 
 from api_pokemon.dex import Language
 from api_pokemon.model import MoveRanker, Ranking
@@ -14,7 +15,7 @@ from api_pokemon.routes.answers import Answers
 from api_pokemon.routes.schemas import BestMove, Duel
 
 
-class Started(NamedTuple):
+class Started(msgspec.Struct, frozen=True, gc=False):
     """A duel that is being answered; since when, and until when if its answer is known, by `perf_counter`."""
 
     asked: Asked
@@ -57,7 +58,7 @@ class BestMoves:
 
     async def finish(self, started: Started, language: Language) -> tuple[Prediction, BestMove]:
         """What :meth:`predict` returns."""
-        answers = await started.begun.answers()
+        answers = started.begun.known or await started.begun.answers()
         took_seconds = (started.known_seconds or perf_counter()) - started.began_seconds
         return self._told(self._ranker.ranking(started.asked, answers), took_seconds, language)
 
