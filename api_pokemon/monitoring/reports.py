@@ -14,6 +14,7 @@ from api_pokemon.monitoring.evidently_report import EvidentlyReport, run_evident
 from api_pokemon.monitoring.ids import new_id
 from api_pokemon.monitoring.profile_rows import FieldSpec
 from api_pokemon.monitoring.report_folder import ReportFolder
+from api_pokemon.monitoring.report_page import with_heading
 from api_pokemon.monitoring.report_rows import MOST_ROWS, ReportRows, rows_of, sample_predictions
 from api_pokemon.monitoring.report_summary import FieldSummary, ReportSummary
 
@@ -101,7 +102,7 @@ class Reporter:
             duration_seconds=round(monotonic() - began_seconds, 3),
             fields=tuple(_beside(field, made) for field in judged.drift.fields),
         )
-        self._folder.keep(summary, made.html, made.json)
+        self._folder.keep(summary, with_heading(made.html, summary), made.json)
         return summary
 
     def _window(self, model_version: str, from_seconds: float, to_seconds: float) -> ReportRows:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -21,6 +22,7 @@ from api_pokemon.monitoring.profile_store import ProfileStore
 from api_pokemon.monitoring.profile_writing import ProfileWriter
 from api_pokemon.monitoring.report_folder import ReportFolder
 from api_pokemon.monitoring.report_metrics import ReportMetrics
+from api_pokemon.monitoring.report_page import with_heading
 from api_pokemon.monitoring.report_rows import ReportRows, rows_of
 from api_pokemon.monitoring.report_summary import ReportSummary
 from api_pokemon.monitoring.reports import Reporter
@@ -100,6 +102,31 @@ def test_it_is_kept_as_a_page_and_as_numbers(written: ReportSummary, folder: Rep
     document = json.loads(json_file.read_text("utf-8"))
     count = next(metric["value"]["count"] for metric in document["metrics"] if "count" in str(metric["value"]))
     assert count == sum(field.evidently_drift is True for field in written.fields) == 1
+
+
+def test_the_page_says_what_was_compared_with_what(written: ReportSummary, folder: ReportFolder) -> None:
+    html_file = folder.file(written.report_id, "html")
+    assert html_file is not None
+    html = html_file.read_text("utf-8")
+    (heading,) = re.findall(r"<body>\s*<header[^>]*>(.*?)</header>", html, re.DOTALL)
+    size = next(field for field in written.fields if field.name == "size")
+    assert re.findall(r">([^<]+)<", heading) == [
+        "Drift of v1",
+        "1,200 predictions from 2024-07-27 19:47:00 to 2024-07-27 19:52:00 UTC, against 2,000 rows of made-up traffic, "
+        "the provisional reference.",
+        f"By the profiles of all of them, drift: size {size.statistic:.3f} (limit {max(size.noise, 0.1):.3f}).",
+        "Below is what Evidently says of 1,100 and 1,100 of these rows.",
+    ]
+    assert html.count("<title>Drift of v1</title></head>") == 1
+
+
+def test_the_heading_of_a_page_is_text_whatever_it_names(written: ReportSummary) -> None:
+    field = msgspec.structs.replace(written.fields[0], name="<b>", verdict="no_drift", left_out="always <i>")
+    summary = msgspec.structs.replace(written, model_version="<script>", fields=(field,), verdict="no_drift")
+    page = with_heading("<head></head><body></body>", summary)
+    assert re.findall(r"<(\w+)", page) == ["head", "title", "body", "header", "h1", "p", "p", "p", "p"]
+    assert "By the profiles of all of them, no_drift." in page
+    assert "It was not asked about &lt;b&gt; (always &lt;i&gt;)." in page
 
 
 def test_the_page_needs_nothing_but_itself(written: ReportSummary, folder: ReportFolder) -> None:
