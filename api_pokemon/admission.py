@@ -1,5 +1,6 @@
 """HTTP with a door in front of the application, at which a request asks once its body is there."""
 
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from uvicorn._types import ASGI3Application
@@ -75,12 +76,22 @@ class AdmittingProtocol(BoundedProtocol):
             self._unready = None
             self._turn_away(cycle, refusal)
 
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
+        """Also say why a request is refused whose body cannot be read."""
+        if self._unready:
+            cycle, _ = self._unready
+            self._unready = None
+            self._door.broken(cycle.scope, self._waited_seconds())
+            cycle.response_started = cycle.response_complete = True
+        super()._refuse(status, detail)
+
     def _turn_back(self) -> None:
         self._door.crowded()
         super()._turn_back()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Called by uvicorn once a request's headers are there, and those before it on the connection are answered."""
+        self._in_work = cycle
         if not cycle.more_body:
             self._begin(cycle, app)
             return

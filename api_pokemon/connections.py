@@ -12,8 +12,8 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api_pokemon.intake import UnhurriedProtocol
 from api_pokemon.routes.asgi import NO_CONTENT_POLICY, SECURITY_HEADERS
 from api_pokemon.routes.problems import MEDIA_TYPE, bare_problem
 
@@ -57,8 +57,8 @@ class _RefusedError(Exception):
     """Out of a callback of the parser, to stop it."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """Uvicorn's, within limits; what it refuses, it tells in the form of all other problems."""
+class BoundedProtocol(UnhurriedProtocol):
+    """HTTP within limits; what it refuses, it tells in the form of all other problems."""
 
     limits: ClassVar[Limits] = Limits(most_connections())
 
@@ -71,6 +71,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._later_bytes = 0
         self._waits_since: float | None = None
         self._unsent_since: tuple[int, float] = (0, 0.0)
+        self._is_deaf = False
+        """Whether what still comes is thrown away: something was refused."""
         self._over_since: float | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -78,18 +80,15 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.connections) > self.limits.connections:
             self._turn_back()
 
-    def data_received(self, data: bytes) -> None:
-        if self._over_since is not None:
+    def parse(self, data: bytes) -> None:
+        if self._is_deaf:
             return
-        self._unset_keepalive_if_required()
         self._came_bytes = len(data)
         self._later_bytes += self._came_bytes
         try:
-            self.parser.feed_data(data)
+            super().parse(data)
             if self._in_head and self._later_bytes > self.limits.head_bytes:  # the end of one may begin a long pipeline
                 self._refuse_head()
-        except httptools.HttpParserUpgrade:  # to nothing that there is here: the request is answered as it stands
-            pass
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, _RefusedError):
                 self._refuse_head()
@@ -97,6 +96,8 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._refuse(HTTPStatus.BAD_REQUEST, "Invalid HTTP request received.")
 
     def on_message_begin(self) -> None:
+        if self._is_deaf:
+            raise _RefusedError
         super().on_message_begin()
         self._in_head = True
         self._first_bytes, self._later_bytes = self._came_bytes, 0
@@ -153,9 +154,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        """Say why, and end; where an answer is under way, nothing can be said in between."""
-        if self._is_answering or self.transport.is_closing():
-            self.transport.close()
+        """Say why, and end. Where answers are under way, end after them; nothing can be said in between."""
+        if self._is_deaf or self.transport.is_closing():
+            return
+        if self._is_answering:
+            self._is_deaf = True
+            self.cycle.keep_alive = False
+            if self.cycle.more_body:  # which will not come any more
+                self.transport.close()
             return
         body = bare_problem(status, detail)
         head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
@@ -168,6 +174,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
         To close with bytes that are not read resets the connection, and the client may lose the answer.
         """
+        self._is_deaf = True
         self._over_since = self.loop.time()
         self.transport.write_eof()
 

@@ -81,6 +81,10 @@ class Door(Protocol):
         """Note that the client went away before its body was there."""
         ...
 
+    def broken(self, scope: Scope, seconds: float) -> None:
+        """Note that what came as its body was no HTTP, after so long."""
+        ...
+
     def crowded(self) -> None:
         """Note that a connection was refused, as there are too many."""
         ...
@@ -113,6 +117,9 @@ class OpenDoor:
         return _named(_written(_TOO_LARGE, scope["path"]), scope)
 
     def gone(self, scope: Scope, seconds: float) -> None:
+        """Nobody counts."""
+
+    def broken(self, scope: Scope, seconds: float) -> None:
         """Nobody counts."""
 
     def crowded(self) -> None:
@@ -168,6 +175,9 @@ class GuardedDoor:
 
     def gone(self, scope: Scope, seconds: float) -> None:
         self._metrics.count(scope, CLIENT_CLOSED_REQUEST, seconds)
+
+    def broken(self, scope: Scope, seconds: float) -> None:
+        self._metrics.count(scope, HTTPStatus.BAD_REQUEST.value, seconds)
 
     def crowded(self) -> None:
         self._metrics.count(_NO_REQUEST, Kind.OVERLOADED.status, 0.0, Kind.OVERLOADED.slug)

@@ -214,3 +214,21 @@ class TestPaths:
         assert key.encode() not in answer
         assert b"root:" not in answer
         assert b'"out"' not in answer
+
+
+class TestLeaving:
+    def test_who_sends_several_requests_and_leaves_breaks_nothing(self, linked: Program) -> None:
+        """Uvloop, unlike asyncio, fails where an answer is written to a connection that is gone."""
+        head = f"POST /predict/best-move HTTP/1.1\r\nHost: service\r\nContent-Length: {len(DUEL)}\r\n\r\n"
+        for number in range(1, 6):
+            with socket.create_connection(("127.0.0.1", linked.port), timeout=30) as client:
+                client.sendall((head.encode() + DUEL) * number)
+
+        def statuses() -> set[str]:
+            lines = [line for line in linked.metrics().splitlines() if line.startswith("api_requests_total")]
+            return {line.partition('status="')[2][:3] for line in lines if not line.endswith(" 0.0") and "POST" in line}
+
+        wait_until(statuses, "they are counted")
+        assert predict(linked, None).status == 200
+        assert not {status for status in statuses() if status.startswith("5")}
+        assert "Traceback" not in (linked.folder / "log").read_text()
