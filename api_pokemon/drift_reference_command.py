@@ -30,7 +30,16 @@ from api_pokemon.stores import log_of
 LEAST_ROWS = 1000
 """Fewer show too little of what is normal."""
 
-Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept with who and when.")]
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("it is empty; say why in a few words, for those who ask later")
+    return text
+
+
+Reason = Annotated[
+    str, typer.Option(metavar="TEXT", help="Why; it is kept with who and when.", callback=_said, show_default=False)
+]
 
 reference = typer.Typer(
     no_args_is_help=True,
@@ -69,7 +78,7 @@ def use_window(
         str, typer.Option("--from", metavar="TIME", help="From this time on: ISO 8601, UTC without an offset.")
     ],
     until: Annotated[str, typer.Option("--to", metavar="TIME", help="Before this time.")],
-    reason: Reason = "",
+    reason: Reason,
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
@@ -109,7 +118,7 @@ def use_window(
 
 
 @reference.command("use-uniform")
-def use_uniform(*, reason: Reason = "", model: Model = None, as_json: AsJson = False) -> None:
+def use_uniform(*, reason: Reason, model: Model = None, as_json: AsJson = False) -> None:
     """Go back to the provisional reference of uniform traffic."""
     with reached("No reference can be declared"), readable():
         engine = log_of(read_settings()).engine

@@ -201,19 +201,21 @@ def test_what_is_normal_is_declared_and_taken_back(data_dir: Path, monkeypatch: 
     ]
     assert run("reference", "history").count(shipped_version()) == 3
     failed("There is nothing to undo", "reference", "undo")
-    failed("that of uniform traffic already", "reference", "use-uniform")
+    failed("that of uniform traffic already", "reference", "use-uniform", "--reason", "again")
 
 
 def test_what_shows_too_little_cannot_be_normal(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failed("there is no log yet", "reference", "show")
     checked(data_dir, monkeypatch)
-    few = ("reference", "use-window", "--from", "2026-01-01", "--to", "2026-01-02")
+    few = ("reference", "use-window", "--from", "2026-01-01", "--to", "2026-01-02", "--reason", "a quiet day")
     failed(f"{shipped_version()} has made 0 predictions from 2026-01-01 00:00:00", *few)
     failed(f"Nothing is known of a model version 'v7'. Known: {shipped_version()}.", *few, "--model", "v7")
-    assert (
-        "is not after"
-        in CliRunner().invoke(app, ["drift", *few[:2], "--from", "2026-01-02", "--to", "2026-01-01"]).output
-    )
+    for told, *options in (
+        ("is not after", "--from", "2026-01-02", "--to", "2026-01-01", "--reason", "a quiet day"),
+        ("Missing option '--reason'", "--from", "2026-01-01", "--to", "2026-01-02"),
+        ("it is empty; say why", "--from", "2026-01-01", "--to", "2026-01-02", "--reason", " "),
+    ):
+        assert told in CliRunner().invoke(app, ["drift", *few[:2], *options]).output
     assert "There was no check yet" in run("status")
 
 
