@@ -148,6 +148,7 @@ def _alone(router: APIRouter) -> FastAPI:
     app = FastAPI(openapi_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY)
     app.router.routes.extend(router.routes)
     install_problems(app)
+    app.add_middleware(HeadAsGet)
     return app
 
 

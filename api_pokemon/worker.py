@@ -29,6 +29,7 @@ from api_pokemon.monitoring.jobs import JobKind, Jobs
 from api_pokemon.monitoring.profile_writing import ProfileWriter
 from api_pokemon.monitoring.report_metrics import ReportMetrics
 from api_pokemon.routes.application import Application
+from api_pokemon.routes.asgi import HeadAsGet
 from api_pokemon.routes.faults_route import faults_routes
 from api_pokemon.routes.health_route import metrics_routes
 from api_pokemon.routes.keys import KeyGuard, Role
@@ -162,6 +163,7 @@ def create_worker(settings: Settings, *, registry: CollectorRegistry | None = No
     guard = KeyGuard(keys, Role.METRICS) if keys and settings.metrics_protected else None
     exposition = SlowExposition(faults, registry) if faults else Exposition(registry)
     app = Application(lifespan=lifespan, openapi_url=None)
+    app.add_middleware(HeadAsGet)
     app.router.routes.extend(_health_routes(consumer))
     app.router.routes.extend(metrics_routes(exposition, guard).routes)
     if faults and keys:

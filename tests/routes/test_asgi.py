@@ -1,16 +1,19 @@
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
-from starlette.types import Receive, Scope, Send
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api_pokemon.main import create_app
+from api_pokemon.monitoring import Event
 from api_pokemon.routes.asgi import StoppedAsProblem
 from api_pokemon.settings import Settings
+from api_pokemon.worker import create_worker
 from tests.routes.conformance import Client
 
 
@@ -22,6 +25,15 @@ async def test_head_is_get_without_the_body(client: Client, path: str) -> None:
     assert (head.status_code, head.content) == (200, b"")
     if path not in ("/health", "/metrics"):  # these change from call to call
         assert without_id(head.headers) == without_id(get.headers)
+
+
+@pytest.mark.parametrize("create", [create_app, create_worker])
+async def test_so_it_is_where_only_metrics_are_shown(settings: Settings, create: Callable[[Settings], ASGIApp]) -> None:
+    app = create(settings.model_copy(update={"metrics_port": 9464}))
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://service:9464") as client:
+        head = await client.head("/metrics")
+        wrong = await client.post("/metrics")
+    assert (head.status_code, head.content, wrong.headers["allow"]) == (200, b"", "GET, HEAD")
 
 
 def without_id(headers: Mapping[str, str]) -> dict[str, str]:
@@ -77,6 +89,38 @@ class TestOtherOrigins:
         allowed = [answer.headers.get("access-control-allow-origin") for answer in (preflight, plain)]
         assert allowed == ([origin] * 2 if status == 200 else [None] * 2)
         assert "access-control-allow-credentials" not in preflight.headers
+
+
+class Broken:
+    async def record(self, *events: Event) -> None:
+        raise RuntimeError("no answer tells this")
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/predict/best-move"), ("GET", "/broken")])
+async def test_a_failure_is_answered_told_and_counted_like_everything_else(
+    settings: Settings, method: str, path: str
+) -> None:
+    """Found by a shortcut, or by FastAPI's router, whose own answer to failures lies further within."""
+    registry = CollectorRegistry()
+    changed = settings.model_copy(update={"cors_origins": ("https://page.example",)})
+    app = create_app(changed, registry=registry, recorder=Broken())
+
+    @app.get("/broken")
+    async def get_broken() -> None:
+        raise RuntimeError("no answer tells this")
+
+    async with AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://s") as client:
+        duel = {"pokemon_a_id": 1, "pokemon_b_id": 25, "available_moves": ["Surf"]}
+        headers = {"Origin": "https://page.example", "X-Request-ID": "order-7"}
+        answer = await client.request(method, path, json=duel, headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (500, "/problems#internal")
+    assert "no answer tells this" not in answer.text
+    assert answer.headers["access-control-allow-origin"] == "https://page.example"
+    assert answer.headers["x-request-id"] == "order-7"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    labels = {"method": method, "endpoint": path}
+    assert registry.get_sample_value("api_requests_total", {**labels, "status": "500"}) == 1
+    assert registry.get_sample_value("api_errors_total", {**labels, "error_type": "internal"}) == 1
 
 
 class TestStopped:
