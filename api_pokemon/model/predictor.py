@@ -94,7 +94,7 @@ class ModelPredictor:
         found = self._find(form_a, moves_a, form_b, moves_b)
         if None not in found:
             return cast("list[Answer]", found)
-        (rest,) = self.answer_many([self._unknown(found, form_a, moves_a, form_b, moves_b)])
+        (rest,) = self.answer_many([self.question(form_a, _unknown(moves_a, found), form_b, moves_b)])
         return completed(found, rest)
 
     def begin(self, form_a: int, moves_a: Sequence[int], form_b: int, moves_b: Sequence[int] | None = None) -> Begun:
@@ -102,7 +102,7 @@ class ModelPredictor:
         found = self._find(form_a, moves_a, form_b, moves_b)
         if None not in found:
             return Begun(found)
-        return Begun(found, self._gathering.ask(self._unknown(found, form_a, moves_a, form_b, moves_b)))
+        return Begun(found, self._gathering.ask(self.question(form_a, _unknown(moves_a, found), form_b, moves_b)))
 
     def answer_many(self, questions: Sequence[Question]) -> list[list[Answer]]:
         """Answer questions by inference in one run, whatever the tablebase knows; each as it would be alone."""
@@ -116,17 +116,15 @@ class ModelPredictor:
             return [None] * len(moves_a)
         return self._lookup.find(form_a, moves_a, form_b, moves_b)
 
-    def _unknown(
-        self,
-        found: Sequence[Answer | None],
-        form_a: int,
-        moves_a: Sequence[int],
-        form_b: int,
-        moves_b: Sequence[int] | None,
+    def question(
+        self, form_a: int, moves_a: Sequence[int], form_b: int, moves_b: Sequence[int] | None = None
     ) -> Question:
-        """What is asked of the model: the moves that were not found."""
-        moves = [move for move, answer in zip(moves_a, found, strict=True) if answer is None]
-        return Question(form_a, moves, form_b, self._learnsets[form_b] if moves_b is None else moves_b)
+        """What :meth:`answer` asks of the model where nothing is known."""
+        return Question(form_a, moves_a, form_b, self._learnsets[form_b] if moves_b is None else moves_b)
+
+
+def _unknown(moves: Sequence[int], found: Sequence[Answer | None]) -> list[int]:
+    return [move for move, answer in zip(moves, found, strict=True) if answer is None]
 
 
 def open_model(dex: Dex, folder: Path) -> ModelPredictor:

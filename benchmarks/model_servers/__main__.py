@@ -3,16 +3,18 @@
     python -m benchmarks.model_servers
 
 The same random duels, four moves against an unknown moveset, live inference everywhere, in turns on one core, 32
-connections. Each model server is asked in two ways:
+connections. Each model server is asked in three ways:
 
 - *duels*: it gets what the service gets, and makes features and inference with the service's own code. So what is
   compared is all that lies around it; yet the service also validates, explains, counts and records what it answers.
+- *joined*: the same, with its adaptive batching, for which it makes features and inference of several requests in one
+  run, with the service's own code for that. The bound does not count it.
 - *rows*: it gets the feature rows, as JSON, and does the inference alone, as these servers are mostly used. Making the
   rows is then left to the caller, and not counted.
 
 Both servers run in one process without their access logs, with environments of their own, which are made at the first
 run from `bentoml.txt` and `mlserver.txt` in the user's cache folder. Nothing is told to anyone: telemetry is off.
-Ends with status 1 where the service answers fewer than twice the requests of the better of them, in either way.
+Ends with status 1 where the service answers fewer than twice the requests of the better of them, by duels or by rows.
 """
 
 import argparse
@@ -37,7 +39,7 @@ from api_pokemon.dex import load_dex
 from api_pokemon.model import MoveRanker, install_version, open_model
 from benchmarks.alternation import Comparison, Cores, Variant, taken_in_turns
 from benchmarks.load import HOST, Call, Measurement
-from benchmarks.model_servers.duels import FOLDER
+from benchmarks.model_servers.duels import FOLDER, TOGETHER
 from benchmarks.recording import data_folder
 from benchmarks.service_time import bodies
 from benchmarks.serving import Server, running
@@ -50,7 +52,10 @@ _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
 _DUELS = 200
 _QUIET = {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1"}
-_MODELS = {"ranking": "Ranking", "scoring": "Scoring"}
+_MODELS = {"ranking": "Ranking", "together": "TogetherRanking", "scoring": "Scoring"}
+_JOINED = ", joined"
+_MLSERVER_WAITS_SECONDS = 0.005
+"""For more requests to join, unless there are enough."""
 
 
 def environment_of(name: str) -> Path:
@@ -97,7 +102,12 @@ def mlserver(model: Path, core: int | None) -> Iterator[Server]:
         settings = {**ports, "host": HOST, "parallel_workers": 0, "debug": False, "logging_settings": None}
         Path(folder, "settings.json").write_text(json.dumps(settings))
         for name, runtime in _MODELS.items():
-            of_model = {"name": name, "implementation": f"benchmarks.model_servers.mlserver_runtimes.{runtime}"}
+            of_model: dict[str, object] = {
+                "name": name,
+                "implementation": f"benchmarks.model_servers.mlserver_runtimes.{runtime}",
+            }
+            if name == "together":
+                of_model |= {"max_batch_size": TOGETHER, "max_batch_time": _MLSERVER_WAITS_SECONDS}
             Path(folder, name).mkdir()
             Path(folder, name, "model-settings.json").write_text(json.dumps(of_model))
         command = [str(environment_of("mlserver") / "mlserver"), "start", folder]
@@ -151,6 +161,11 @@ def calls(model: Path) -> Mapping[str, Call]:
             "/v2/models/ranking/infer",
             [tensor("duel", "BYTES", (1, 1), [body]) for body in requests],
         ),
+        f"BentoML{_JOINED}": ("/rank_together", [json.dumps({"duels": [json.loads(body)]}) for body in requests]),
+        f"MLServer{_JOINED}": (
+            "/v2/models/together/infer",
+            [tensor("duel", "BYTES", (1, 1), [body]) for body in requests],
+        ),
         "BentoML, rows": ("/score", [json.dumps({"rows": each}) for each in rows]),
         "MLServer, rows": (
             "/v2/models/scoring/infer",
@@ -167,7 +182,8 @@ def report(names: Sequence[str], rounds: Sequence[Sequence[Measurement]]) -> flo
     ratios = []
     for name, column in zip(names, (ours, *others), strict=True):
         comparison = Comparison(column, ours)
-        ratios.append(comparison.ratio)
+        if not name.endswith(_JOINED):
+            ratios.append(comparison.ratio)
         columns = zip(*((each.per_second, each.median_ms, each.p99_ms, each.cpu_us) for each in column), strict=True)
         rate, median, p99, cpu = map(statistics.median, columns)
         print(f"{name:<16} {rate:8,.0f} {median:8.2f} {p99:8.2f} {cpu:8.0f}", end=" ")

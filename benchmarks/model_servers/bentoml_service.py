@@ -5,7 +5,7 @@ from typing import Any
 import bentoml
 import numpy as np
 
-from benchmarks.model_servers.duels import Model
+from benchmarks.model_servers.duels import TOGETHER, Model
 
 
 @bentoml.service(workers=1, logging={"access": {"enabled": False}}, metrics={"enabled": False})
@@ -28,6 +28,11 @@ class Duels:
             "available_moves_b": available_moves_b,
         }
         return self._model.rank(duel)
+
+    @bentoml.api(batchable=True, max_batch_size=TOGETHER, max_latency_ms=1000)  # type: ignore[untyped-decorator]
+    async def rank_together(self, duels: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+        """Takes the duels of several requests at once, as BentoML's adaptive batching joins them."""
+        return self._model.rank_many(duels)
 
     @bentoml.api  # type: ignore[untyped-decorator]
     async def score(self, rows: np.ndarray) -> np.ndarray:

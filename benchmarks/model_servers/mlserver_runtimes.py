@@ -22,6 +22,15 @@ class Ranking(MLModel):  # type: ignore[misc]  # MLServer is not installed where
         return InferenceResponse(model_name=self.name, outputs=[StringCodec.encode_output("moves", [ranking])])
 
 
+class TogetherRanking(Ranking):
+    """Takes the duels of several requests at once, as MLServer's adaptive batching joins them."""
+
+    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        duels = [json.loads(duel) for duel in StringCodec.decode_input(payload.inputs[0])]
+        rankings = [json.dumps(ranking) for ranking in self._model.rank_many(duels)]
+        return InferenceResponse(model_name=self.name, outputs=[StringCodec.encode_output("moves", rankings)])
+
+
 class Scoring(MLModel):  # type: ignore[misc]
     """Takes rows of features, and scores them."""
 
