@@ -9,7 +9,7 @@ their profiles, without a stream before it. Bound: the median of the large one o
 
 Memory: a process of `api-pokemon serve` and one of `api-pokemon worker` under load, single predictions and batches of
 256 in turns, until so many are logged; the bounds are those of :mod:`benchmarks.memory`, and one for the API. What
-counts is what a process has for itself; of the tablebase, a file that all processes share, it has nothing.
+counts is what a process has for itself: also its copy of the tablebase, up to 29 MB that the kernel may take back.
 
 It says first if there is too little room on the disk. Ctrl-C and SIGTERM leave nothing behind.
 """
