@@ -25,17 +25,27 @@ async def client(registry: CollectorRegistry):
         yield client
 
 
-async def test_prometheus_gets_openmetrics_with_exemplars(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/metrics", headers={"accept": PROMETHEUS})
+PROMETHEUS_3 = (
+    "application/openmetrics-text; version=1.0.0; escaping=allow-utf-8;q=0.5,text/plain;version=1.0.0;q=0.3,*/*;q=0.1"
+)
+
+
+@pytest.mark.parametrize("accept", [PROMETHEUS, PROMETHEUS_3, "application/openmetrics-text"])
+async def test_prometheus_gets_openmetrics_with_exemplars(client: httpx.AsyncClient, accept: str) -> None:
+    answer = await client.get("/metrics", headers={"accept": accept})
     assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     assert answer.text.endswith("# EOF\n")
     samples = [sample for family in parse_openmetrics(answer.text) for sample in family.samples]
     assert [sample.name for sample in samples if sample.exemplar] == ["model_prediction_duration_seconds_bucket"]
 
 
-@pytest.mark.parametrize("accept", ["*/*", "text/plain;version=0.0.4", "text/html"])
+VERSIONS = ("abc", "1.0.x", "2.x", "0.0.1", "²", "1..0", "-1")
+ODD = [f"{kind};version={version}" for kind in ("application/openmetrics-text", "text/plain") for version in VERSIONS]
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/plain;version=0.0.4", "text/html", ",;=,;", *ODD])
 async def test_others_get_plain_text(client: httpx.AsyncClient, accept: str) -> None:
-    answer = await client.get("/metrics", headers={"accept": accept})
+    answer = await client.get("/metrics", headers={"accept": accept.encode()})
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert "prediction_id" not in answer.text
     names = {sample.name for family in parse_text(answer.text) for sample in family.samples}
