@@ -17,6 +17,9 @@ _MOST_BATCHES = 4
 _MOST_OTHERS = 32
 """In work for long of each kind of request that predicts nothing."""
 
+_MOST_SCRAPES = 4
+"""In work for long, as each takes 3 ms. They keep neither predictions out nor those who ask whether all is well."""
+
 _REDIS_SECONDS = 1.0
 """Longest time for an answer of Redis, for which no request waits."""
 
@@ -60,14 +63,15 @@ def _sharing(url: str, counts: Counts, window_seconds: int) -> AbstractAsyncCont
 
 def _lanes(settings: Settings) -> Lanes:
     """Neither what watches the service nor what waits for the log stands in line with predictions."""
-    watching = Lane(_MOST_OTHERS, rated=False)
     return Lanes(
         {
             "/predict": Lane(settings.max_in_work),
             "/predict/best-move/batch": Lane(_MOST_BATCHES),
             "/predictions": Lane(_MOST_OTHERS),
             "/drift": Lane(_MOST_OTHERS),
-            **dict.fromkeys(("/health", "/metrics", "/faults"), watching),
+            "/health": Lane(_MOST_OTHERS, rated=False),
+            "/metrics": Lane(_MOST_SCRAPES, rated=False),
+            "/faults": Lane(_MOST_OTHERS, rated=False),
         },
         rest=Lane(_MOST_OTHERS),
     )

@@ -16,8 +16,10 @@ from starlette.applications import Starlette
 from api_pokemon import server
 from api_pokemon.admission import AdmittingProtocol
 from api_pokemon.connections import Limits
+from api_pokemon.entrance import entrance_of
 from api_pokemon.main import create_app
 from api_pokemon.monitoring import Event
+from api_pokemon.routes.keys import Keys
 from api_pokemon.routes.lanes import BURST
 from api_pokemon.settings import Settings
 from tests.servers import RedisServer
@@ -185,6 +187,16 @@ async def test_what_watches_the_service_is_answered_all_the_same(service: Servic
         assert (await caller.ask(get(path))).status in (200, 401), path
     assert (await caller.ask(get("/drift/status"))).status == 401  # it wants a key, and is not overloaded
     assert b'status="503"' in (await caller.ask(get("/metrics"))).body
+
+
+def test_who_scrapes_again_and_again_keeps_nobody_from_asking_whether_all_is_well() -> None:
+    lanes = entrance_of(Settings(_env_file=None), Keys({}, predictions_open=True)).lanes
+    scrapes = lanes.of("/metrics")
+    while not scrapes.is_full:
+        scrapes.enter()
+    assert scrapes.in_work < 32
+    for path in ("/health/live", "/health/ready", "/faults", "/faults/slow-metrics", "/predict/best-move"):
+        assert not lanes.of(path).is_full, path
 
 
 async def test_batches_have_places_of_their_own(service: Service) -> None:
