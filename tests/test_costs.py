@@ -7,6 +7,7 @@ it; `python -m benchmarks.service_time` tells what it takes in microseconds.
 import asyncio
 import gc
 import sys
+import tracemalloc
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import msgspec
 import numpy as np
 import pytest
 from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
 from sqlalchemy import Engine, event
 
 from api_pokemon.dex import load_dex
@@ -51,6 +53,10 @@ MOST_CALLS_TOGETHER = 420
 
 MOST_LOOKUP_CALLS = 150
 """The same for ranking and writing four moves against four replies, from a tablebase."""
+
+
+MOST_BYTES = {True: 49_000, False: 91_000}
+"""That one such request has at its height, with named replies and without: of Python's objects and numpy's arrays."""
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +134,28 @@ async def test_a_prediction_leaves_nothing_in_memory(app: FastAPI) -> None:
     assert sys.getallocatedblocks() - before < len(requests) / 2
 
 
+async def allocated_at_once(act: Callable[[], Awaitable[object]], times: int = 10) -> int:
+    """The fewest bytes of some times that were allocated at the height of it, beside those before."""
+    found = []
+    tracemalloc.start()
+    try:
+        for _ in range(times):
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            await act()
+            found.append(tracemalloc.get_traced_memory()[1] - before)
+    finally:
+        tracemalloc.stop()
+    return min(found)
+
+
+@pytest.mark.parametrize("replies", [True, False], ids=["named replies", "unknown moveset"])
+async def test_a_prediction_allocates_little(app: FastAPI, replies: bool) -> None:
+    body = bodies(load_dex(), 1, replies=replies)[0]
+    await call(app, body)
+    assert 1000 < await allocated_at_once(lambda: call(app, body)) <= MOST_BYTES[replies]
+
+
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[PredictionLog]:
     log = PredictionLog(connect(f"sqlite:///{tmp_path}/log.sqlite"), looked_up=LOOKED_UP)
@@ -193,18 +221,45 @@ def test_a_lookup_takes_one_statement_and_a_page_two_at_most(log: PredictionLog)
         assert 1 <= len(asked) <= most, (name, asked)
 
 
-async def test_those_who_ask_together_share_a_commit(tmp_path: Path) -> None:
+class CountedOutbox(Outbox):
+    """Knows how many events each commit had."""
+
+    commits: list[int]
+
+    def append(self, items: "list[tuple[str, bytes]]") -> int:  # type: ignore[override]
+        self.commits.append(len(items))
+        return super().append(items)
+
+
+@contextmanager
+def counted_commits(folder: Path) -> Iterator[tuple[OutboxRecorder, list[int]]]:
     commits: list[int] = []
 
-    class Counted(Outbox):
-        def append(self, items: "list[tuple[str, bytes]]") -> int:  # type: ignore[override]
-            commits.append(len(items))
-            return super().append(items)
+    def open_outbox() -> Outbox:
+        outbox = CountedOutbox(folder / "outbox-0.sqlite")
+        outbox.commits = commits
+        return outbox
 
-    recorder = OutboxRecorder(lambda: Counted(tmp_path / "outbox-0.sqlite"))
-    predictions = list(renewed(duel_predictions(32), 32 * 50))
-    for start in range(0, len(predictions), 32):
-        await asyncio.gather(*(recorder.record(prediction) for prediction in predictions[start : start + 32]))
+    recorder = OutboxRecorder(open_outbox)
+    yield recorder, commits
     recorder.close()
+
+
+async def test_those_who_ask_together_share_a_commit(tmp_path: Path) -> None:
+    predictions = list(renewed(duel_predictions(32), 32 * 50))
+    with counted_commits(tmp_path) as (recorder, commits):
+        for start in range(0, len(predictions), 32):
+            await asyncio.gather(*(recorder.record(prediction) for prediction in predictions[start : start + 32]))
     assert sum(commits) == len(predictions)
     assert len(commits) <= 2 * 50
+
+
+async def test_a_request_takes_one_commit_however_many_duels_it_asks_about(tmp_path: Path) -> None:
+    requests = [body.decode() for body in bodies(load_dex(), 20)]
+    with counted_commits(tmp_path) as (recorder, commits):
+        app = create_app(Settings(data_dir=tmp_path, tablebase=False, _env_file=None), recorder=recorder)
+        async with AsyncClient(transport=ASGITransport(app), base_url="http://service") as client:
+            for path, sent in (("", requests[0]), ("/batch", f'{{"duels":[{",".join(requests)}]}}')):
+                answer = await client.post(f"/predict/best-move{path}", content=sent)
+                assert answer.status_code == 200
+    assert commits == [1, len(requests)]
