@@ -349,6 +349,15 @@ def test_every_benchmark_has_its_figures() -> None:
         assert any(f"{command} ".startswith(f"{name}{options} ") for command in commands)
 
 
+def test_the_benchmarks_say_what_make_bench_leaves_out() -> None:
+    run = {f"python -m {rest[0]}" if first == "-m" else first for first, *rest in benchmark_commands("folder")}
+    told = {re.split(r" --| \(| [A-Z]+=", command)[0] for _, _, command in benchmark_rows()}
+    said = (ROOT / "benchmarks/README.md").read_text().partition("\n## ")[0]
+    left_out = {command for command in told - run if not command.startswith("pytest ")}
+    assert left_out
+    assert not [command for command in left_out if f"`{command}" not in said]
+
+
 def test_the_benchmarks_tell_of_the_shipped_model() -> None:
     metrics = load_metadata(SHIPPED / shipped_version()).metrics
     told = " ".join(figure for _, figure, command in benchmark_rows() if "accuracy" in command)
