@@ -1,8 +1,9 @@
 """Threads that wait for the log's database, so that the event loop does not."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from api_pokemon.monitoring import LogUnavailableError
@@ -37,10 +38,24 @@ class LogThreads:
             raise LogUnavailableError("Too many look-ups wait for the log.")
         self._at_once += 1
         try:
-            async with asyncio.timeout(_ANSWER_WITHIN_SECONDS):
+            async with in_time():
                 # A thread that is given up is missing until it comes back: a log that hangs costs four, no more.
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except TimeoutError:
-            raise LogUnavailableError(f"The log did not answer within {_ANSWER_WITHIN_SECONDS:g} s.") from None
         finally:
             self._at_once -= 1
+
+
+@asynccontextmanager
+async def in_time() -> AsyncIterator[None]:
+    """Wait for the log in here, but not for long.
+
+    Raises
+    ------
+    LogUnavailableError
+        If it takes too long.
+    """
+    try:
+        async with asyncio.timeout(_ANSWER_WITHIN_SECONDS):
+            yield
+    except TimeoutError:
+        raise LogUnavailableError(f"The log did not answer within {_ANSWER_WITHIN_SECONDS:g} s.") from None

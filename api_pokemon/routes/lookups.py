@@ -20,7 +20,7 @@ from api_pokemon.monitoring import (
 )
 from api_pokemon.monitoring.errors import LogMissingError
 from api_pokemon.monitoring.prediction_log import LoggedPrediction, PredictionLog
-from api_pokemon.routes.log_threads import LogThreads
+from api_pokemon.routes.log_threads import LogThreads, in_time
 
 logger = logging.getLogger(__name__)
 
@@ -116,13 +116,20 @@ class Lookups:
             If the outcome cannot be kept.
         """
         lock = self._reporting.setdefault(prediction_id, asyncio.Lock())
-        async with lock:
-            found = await self._threads.run(partial(self._find, prediction_id, surely=True))
-            if found is None or found.outcome is not None:
-                return None if found is None else found.outcome
-            outcome = Outcome(new_id(), prediction_id, happened)
-            await self._record(outcome)
-            return KnownOutcome(happened, outcome.made_at_seconds)
+        async with in_time():  # or each would wait as long for the log as all before it together
+            await lock.acquire()
+        try:
+            return await self._report(prediction_id, happened)
+        finally:
+            lock.release()
+
+    async def _report(self, prediction_id: str, happened: bool) -> KnownOutcome | None:
+        found = await self._threads.run(partial(self._find, prediction_id, surely=True))
+        if found is None or found.outcome is not None:
+            return None if found is None else found.outcome
+        outcome = Outcome(new_id(), prediction_id, happened)
+        await self._record(outcome)
+        return KnownOutcome(happened, outcome.made_at_seconds)
 
     def _find(self, prediction_id: str, *, surely: bool) -> Found | None:
         """Look an id up; `surely` refuses to tell what one of the two places that cannot be read may contradict."""

@@ -332,6 +332,21 @@ async def test_a_log_that_hangs_costs_few_threads_and_is_used_again(
         log.go_on.set()
 
 
+async def test_reports_of_one_prediction_wait_for_a_log_that_hangs_together_and_not_in_turn(
+    service: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_threads, "_ANSWER_WITHIN_SECONDS", 0.2)
+    log = HangingLog(service)
+    found, prediction_id = lookups.Lookups(log, outboxes_of(service), NullRecorder().record), new_id()
+    try:
+        async with asyncio.timeout(20):  # in turn, they would take 40 s
+            reports = (found.report(prediction_id, happened=True) for _ in range(200))
+            failures = await asyncio.gather(*reports, return_exceptions=True)
+        assert {type(failure) for failure in failures} == {LogUnavailableError}
+    finally:
+        log.go_on.set()
+
+
 async def test_who_may_ask(tmp_path: Path, conformance: Conformance) -> None:
     settings = a_service(tmp_path, predict_keys=digest_of("ours").hex())
     log_of(settings).migrate()
