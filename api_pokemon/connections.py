@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 import httptools
 
 from api_pokemon.intake import UnhurriedProtocol
-from api_pokemon.routes.asgi import NO_CONTENT_POLICY, SECURITY_HEADERS
+from api_pokemon.monitoring import new_id
+from api_pokemon.routes.asgi import NO_CONTENT_POLICY, REQUEST_ID, SECURITY_HEADERS
 from api_pokemon.routes.problems import MEDIA_TYPE, bare_problem
 
 _OF_A_LINE = len(b": \r\n")
@@ -165,8 +166,8 @@ class BoundedProtocol(UnhurriedProtocol):
             return
         body = bare_problem(status, detail)
         head = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
-        self.transport.write(head.encode() + _OVER_HTTP + b"connection: close\r\n")
-        self.transport.write(b"content-length: %d\r\n\r\n" % len(body) + body)
+        self.transport.write(head.encode() + _OVER_HTTP + b"%b: %b\r\n" % (REQUEST_ID, new_id().encode()))
+        self.transport.write(b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
         self._end()
 
     def _end(self) -> None:

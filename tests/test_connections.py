@@ -112,6 +112,7 @@ class TestTime:
         assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
         assert b"x-content-type-options: nosniff" in answer
         assert b"content-security-policy: default-src 'none'" in answer
+        assert b"\r\nx-request-id: " in answer
 
     async def test_half_a_line_is_cut_off(self, server: Server) -> None:
         async with connected(server) as (reader, writer):
