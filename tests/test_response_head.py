@@ -22,6 +22,11 @@ async def capitals(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body"})
 
 
+async def twice(scope: Scope, receive: Receive, send: Send) -> None:
+    for _ in range(2):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+
+
 ANSWERS: dict[str, Callable[[], ASGIApp]] = {
     "/usual": lambda: Response(b"body", headers={"Vary": "Accept-Language", "X-Request-ID": "a.b"}),
     "/empty": lambda: Response(b""),
@@ -30,6 +35,7 @@ ANSWERS: dict[str, Callable[[], ASGIApp]] = {
     "/closes": lambda: Response(b"body", headers={"Connection": "close"}),
     "/forged": lambda: Response(b"body", headers={"X-Forged": "a\r\nSet-Cookie: b=c"}),
     "/capitals": lambda: capitals,
+    "/twice": lambda: twice,
 }
 
 
