@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Iterable
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE, RequestResponseCycle
 
-Header = tuple[bytes, bytes]
+from api_pokemon.routes.rate_limit import Header
 
 _LENGTH = b"content-length"
 _LEFT_TO_THE_SERVER = frozenset({b"connection", b"transfer-encoding"})

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -13,7 +13,10 @@ from api_pokemon.model.asked import told_win
 from api_pokemon.routes import schemas
 from api_pokemon.routes.languages import LANGUAGES
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 _SIDES: Final[dict[str, schemas.Side]] = {"attacker": "pokemon_a", "opponent": "pokemon_b", "either": "either"}
 _REASONS: Final[dict[str, dict[Language, str]]] = {
@@ -30,7 +33,7 @@ _REASONS: Final[dict[str, dict[Language, str]]] = {
 
 def _quick(schema: type[T]) -> type[T]:
     """A struct of the same fields: made in less than half of the time, and written to the same JSON in less, too."""
-    names = [field.name for field in fields(schema)]  # type: ignore[arg-type]
+    names = [field.name for field in fields(schema)]
     return cast("type[T]", msgspec.defstruct(schema.__name__, [(name, Any) for name in names], gc=False))
 
 

@@ -1,8 +1,4 @@
-"""What goes in and out of the API: each class is the OpenAPI document, the validation and the serialisation at once.
-
-The classes of a prediction's answer are not frozen, because a frozen instance takes three times as long to make, and a
-request makes ten of them.
-"""
+"""What goes in and out of the API: each class is the OpenAPI document, the validation and the serialisation at once."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,7 +62,7 @@ class DuelBatch(_Request):
     duels: Annotated[list[Duel], Field(min_length=1, max_length=MOST_DUELS)]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Because:
     """Why a move is as good as it is."""
 
@@ -81,7 +77,7 @@ class Because:
     moves_first: Annotated[Side, Field(description="By priority and speed; `either` at a speed tie.")]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RankedMove:
     """One of A's damaging moves, and how the duel goes with it."""
 
@@ -107,7 +103,7 @@ class RankedMove:
     because: Because
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class UnrankedMove:
     """A move that was asked about and cannot decide a duel."""
 
@@ -116,7 +112,7 @@ class UnrankedMove:
     reason: Annotated[str, Field(description="In the language of the answer.")]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class BestMove:
     """The best of A's moves, and all of them ranked."""
 
@@ -139,7 +135,7 @@ class BestMove:
     unranked_moves: tuple[UnrankedMove, ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True)  # not frozen, which would take three times as long to make, and a batch has 256
 class BatchItem:
     """The answer to one duel of a batch: a prediction, or the problem that it has."""
 

@@ -47,7 +47,7 @@ class Shortcuts:
         scope["route"], scope["endpoint"], scope["path_params"] = route, route.endpoint, {}
         try:
             await route.app(scope, receive, send)
-        except Exception as error:
+        except Exception as error:  # each kind has its answer; what nobody foresaw goes on, too
             kind = next(kind for kind in type(error).__mro__ if kind in self._handlers)
             if response := await self._handlers[kind](Request(scope), error):
                 await response(scope, receive, send)

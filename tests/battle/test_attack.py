@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from api_pokemon.battle.attack import MAX_USES, TURNS, Attacks, AttackTables, uses_by_turn
 from api_pokemon.battle.simulator import A_WINS, SimulatorPool, battle_seeds
 from api_pokemon.battle.tables import DuelTables
-from api_pokemon.dex import Dex, load_dex
+from api_pokemon.dex import Dex
 from tests.battle.simulator_needs import needs_simulator
 
 BATTLES = 400
@@ -60,16 +60,6 @@ LUMPY = {
     "twice, of little power": Attack("Pikachu-Starter", "Pika Papow", "Squirtle"),
 }
 LUMPY_ERROR = 0.12
-
-
-@pytest.fixture(scope="module")
-def dex() -> Dex:
-    return load_dex()
-
-
-@pytest.fixture(scope="module")
-def tables(dex: Dex) -> DuelTables:
-    return DuelTables(dex)
 
 
 def count(dex: Dex, tables: DuelTables, asked: Sequence[Attack]) -> Attacks:

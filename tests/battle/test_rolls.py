@@ -6,17 +6,7 @@ import pytest
 from api_pokemon.battle.rolls import RollTable
 from api_pokemon.battle.stats import ROLLS, damage_rolls
 from api_pokemon.battle.tables import DuelTables
-from api_pokemon.dex import Dex, load_dex
-
-
-@pytest.fixture(scope="module")
-def dex() -> Dex:
-    return load_dex()
-
-
-@pytest.fixture(scope="module")
-def tables(dex: Dex) -> DuelTables:
-    return DuelTables(dex)
+from api_pokemon.dex import Dex
 
 
 @pytest.fixture(scope="module")

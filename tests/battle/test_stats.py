@@ -8,18 +8,8 @@ import pytest
 from api_pokemon.battle.simulator import A_WINS, B_WINS, SimulatorPool, battle_seeds
 from api_pokemon.battle.stats import damage_rolls
 from api_pokemon.battle.tables import DuelTables
-from api_pokemon.dex import Dex, load_dex
+from api_pokemon.dex import Dex
 from tests.battle.simulator_needs import needs_simulator
-
-
-@pytest.fixture(scope="module")
-def dex() -> Dex:
-    return load_dex()
-
-
-@pytest.fixture(scope="module")
-def tables(dex: Dex) -> DuelTables:
-    return DuelTables(dex)
 
 
 @pytest.fixture(scope="module")

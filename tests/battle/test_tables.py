@@ -5,19 +5,9 @@ import pytest
 
 from api_pokemon.battle.stats import other_stat
 from api_pokemon.battle.tables import RHYTHMS, STAT_NAMES, STATUS_IMMUNE, DuelTables
-from api_pokemon.dex import Dex, load_dex
+from api_pokemon.dex import Dex
 
 CANNOT_DUEL = ("Metapod", "Kakuna", "Ditto")
-
-
-@pytest.fixture(scope="module")
-def dex() -> Dex:
-    return load_dex()
-
-
-@pytest.fixture(scope="module")
-def tables(dex: Dex) -> DuelTables:
-    return DuelTables(dex)
 
 
 def test_size_of_the_domain(tables: DuelTables) -> None:
