@@ -1,5 +1,6 @@
 """The server with a door, over real sockets; an outbox that waits for the test keeps requests in work."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.visiting import (
     DUEL,
     HELD,
     MOST,
+    Caller,
     HeldOutbox,
     Service,
     get,
@@ -205,3 +207,57 @@ async def test_an_offer_to_speak_http_2_is_declined(service: Service) -> None:
 async def test_without_a_rate_limit_no_answer_tells_of_it(service: Service) -> None:
     service.outbox.opened.set()
     assert "ratelimit-limit" not in (await (await service.caller()).ask(post())).headers
+
+
+async def _refused_before(service: Service) -> Caller:
+    """A caller whose connection is known, so that what comes next can be refused unread."""
+    caller = await service.caller()
+    assert (await caller.ask(post())).status == 503
+    return caller
+
+
+async def test_a_refusal_unread_is_like_one_that_is_read(service: Service) -> None:
+    await service.hold(HELD)
+    caller = await _refused_before(service)
+    request = post(DUEL, "/predict/best-move", "X-Request-ID: ours")
+    read, unread = await (await service.caller()).ask(request), await caller.ask(request)
+    assert read.headers.pop("date")
+    assert unread.headers.pop("date")
+    assert (unread.status, unread.headers, unread.body) == (503, read.headers, read.body)
+    assert (service.counted(503), service.errors("overloaded")) == (3, 3)
+
+
+@pytest.mark.parametrize("cut", [1, 20, -1])
+async def test_a_request_in_two_pieces_is_read(service: Service, cut: int) -> None:
+    await service.hold(HELD)
+    caller = await _refused_before(service)
+    caller.send(post()[:cut])
+    await asyncio.sleep(0.05)
+    caller.send(post()[cut:])
+    assert (await caller.answer()).status == 503
+    assert (await caller.ask(post())).status == 503
+    assert service.counted(503) == 3
+
+
+async def test_what_comes_behind_a_request_is_not_lost(service: Service) -> None:
+    await service.hold(HELD)
+    caller = await _refused_before(service)
+    caller.send(post() + get("/health"))
+    assert [(await caller.answer()).status, (await caller.answer()).status] == [503, 200]
+
+
+async def test_a_connection_that_is_only_refused_stays_open(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    protocols: list[AdmittingProtocol] = []
+    made = AdmittingProtocol.connection_made
+    monkeypatch.setattr(
+        AdmittingProtocol, "connection_made", lambda self, transport: (protocols.append(self), made(self, transport))
+    )
+    await service.hold(HELD)
+    caller = await _refused_before(service)
+    protocol = protocols[-1]
+    assert (await caller.ask(post())).status == 503
+    protocol.timeout_keep_alive_handler()
+    assert (await caller.ask(post())).status == 503
+    protocol._refused_at -= protocol.timeout_keep_alive
+    protocol.timeout_keep_alive_handler()
+    assert await caller.end() == b""

@@ -16,6 +16,7 @@ from api_pokemon.routes.lanes import Lane, Lanes
 from api_pokemon.routes.origins import Origins
 from api_pokemon.routes.problems import MEDIA_TYPE, Kind, ProblemError, problem_body
 from api_pokemon.routes.rate_limit import Allowance, Header
+from api_pokemon.routes.unread import headers_of_one
 
 Scope = Mapping[str, Any]
 """What ASGI tells of a request."""
@@ -69,6 +70,10 @@ class Door(Protocol):
         """Decide about a request whose body is there."""
         ...
 
+    def refuse_unread(self, data: bytes) -> Refusal | None:
+        """Refuse what came on a connection that waits for nothing else, unread; None where it is to be read."""
+        ...
+
     def too_slow(self, scope: Scope, seconds: float) -> Refusal:
         """Refuse a request whose body has not arrived after so long."""
         ...
@@ -110,6 +115,9 @@ class OpenDoor:
     def admit(self, scope: Scope) -> Admission:
         return Admission(self._lane)
 
+    def refuse_unread(self, data: bytes) -> None:
+        """Read everything."""
+
     def too_slow(self, scope: Scope, seconds: float) -> Refusal:
         return _named(_written(_too_slow(seconds), scope["path"]), scope)
 
@@ -129,6 +137,8 @@ class OpenDoor:
 class GuardedDoor:
     """Lets in as many as can be worked on, and answers the others in a tenth of the time that an answer takes.
 
+    Whoever is refused so has not used up anything of what the limiter grants.
+
     Parameters
     ----------
     lanes
@@ -138,7 +148,8 @@ class GuardedDoor:
     metrics
         Counts those who are refused.
     routes
-        Of the application; the refusals of those paths that are always the same are written once.
+        Of the application; the refusals of those paths that are always the same are written once, and POST requests to
+        them are refused unread.
     origins
         Whose pages may read a refusal, such as ``https://page.example``.
     """
@@ -148,7 +159,7 @@ class GuardedDoor:
         lanes: Lanes,
         limiter: Limiter,
         metrics: RefusalMetrics,
-        routes: Iterable[BaseRoute] = (),
+        routes: Sequence[BaseRoute] = (),
         origins: Iterable[str] = (),
     ) -> None:
         self._lanes = lanes
@@ -157,13 +168,25 @@ class GuardedDoor:
         self._origins = Origins(origins)
         self._fixed = frozenset(path for route in routes if "{" not in (path := getattr(route, "path", "{")))
         self._overloaded: dict[str, Refusal] = {}
+        self._unread = {
+            f"POST {path} HTTP/1.1".encode(): (lanes.of(path), path)
+            for route in routes
+            if (path := getattr(route, "path", "")) in self._fixed and "POST" in (getattr(route, "methods", None) or ())
+        }
 
     def admit(self, scope: Scope) -> Admission | Refusal:
         lane = self._lanes.of(scope["path"])
+        if lane.is_full:
+            return self._overload(scope)
         allowance = self._limiter.ask(scope) if lane.rated else _UNCOUNTED
-        if not allowance.granted:
-            return self._too_many(scope, allowance)
-        return self._overload(scope) if lane.is_full else Admission(lane, allowance.headers)
+        return Admission(lane, allowance.headers) if allowance.granted else self._too_many(scope, allowance)
+
+    def refuse_unread(self, data: bytes) -> Refusal | None:
+        lane, path = self._unread.get(data[: data.find(b"\r\n")], _UNKNOWN)
+        if lane is None or not lane.is_full:
+            return None
+        headers = headers_of_one(data)
+        return None if headers is None else self._overload({"method": "POST", "path": path, "headers": headers})
 
     def too_slow(self, scope: Scope, seconds: float) -> Refusal:
         self._metrics.count(scope, Kind.TOO_SLOW.status, seconds)
@@ -204,6 +227,7 @@ class GuardedDoor:
 
 
 _NO_REQUEST: Scope = {"method": "", "path": "", "headers": ()}
+_UNKNOWN: tuple[Lane | None, str] = (None, "")
 _UNCOUNTED = Allowance(granted=True)
 _TOO_LARGE = ProblemError(Kind.TOO_LARGE, TOO_LARGE)
 _OVERLOADED = ProblemError(
