@@ -117,8 +117,11 @@ class Fire:
             fault.hold()
 
     def _wait_until_recovered(self, ended_seconds: float) -> float | None:
+        shut_seconds = ended_seconds
         while monotonic() < ended_seconds + GIVE_UP_SECONDS:
             self._site.wait(5 * TICK_SECONDS)
-            if (found := self._load.recovered_at(ended_seconds)) is not None:
+            if not self._load.is_let_in():
+                shut_seconds = monotonic()
+            elif (found := self._load.recovered_at(shut_seconds)) is not None:
                 return found
         return None

@@ -1,5 +1,6 @@
 """The clients as the run sees them: what was asked, and what became of it."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from typing import IO, cast
 import msgspec
 
 from benchmarks.chaos.clients import Outcome, Spec
+from benchmarks.load import HOST
 
 _SHARE = 0.95
 _STRETCH_SECONDS = 1.0
@@ -87,6 +89,15 @@ class Load:
                 return begin
             begin += _STRETCH_SECONDS / 4
         return None
+
+    def is_let_in(self) -> bool:
+        """Whether each port takes in connections; where there are several, few clients notice that one is shut."""
+        try:
+            for port in self.spec.ports:
+                socket.create_connection((HOST, port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def done_between(self, begin_seconds: float, end_seconds: float) -> list[Outcome]:
         """What became of requests in a stretch of time."""
