@@ -1,12 +1,15 @@
-"""Events for the log's tests: the same at each run, with times that the test names."""
+"""Events for the log's tests: the same at each run, with times that the test names; and what the log then holds."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from api_pokemon.monitoring.events import Event, Outcome, Prediction, encode
+from api_pokemon.monitoring.prediction_log import PredictionLog
 from api_pokemon.monitoring.stream import Entry
 
 WRITER = "8a4f4d0e-6f5a-4c3c-9d53-2f2a0c6c7b10"
+OTHER_WRITER = "1c0ffee0-6f5a-4c3c-9d53-2f2a0c6c7b10"
+LOOKED_UP = ("attacker", "defender")
 START_SECONDS = 1_722_109_295.0
 
 
@@ -27,3 +30,12 @@ def outcome_at(seconds: float, prediction: Prediction, *, happened: bool, number
 
 def entries(events: Sequence[Event], first: int = 1, writer: str = WRITER) -> list[Entry]:
     return [Entry(writer, sequence, encode(event)) for sequence, event in enumerate(events, first)]
+
+
+def logged_ids(log: PredictionLog) -> list[str]:
+    return [found.prediction.prediction_id for found in log.scan()]
+
+
+def rows_of(log: PredictionLog, statement: Any) -> list[tuple[Any, ...]]:
+    with log.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(statement)]
