@@ -39,14 +39,14 @@ class AdmittingProtocol(BoundedProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Refuse without reading, where that can be; a connection that waits for its next request has a timer."""
-        is_idle = self.timeout_keep_alive_task and not (self._is_behind or self.flow.is_held or self._is_last_answer)
+        is_idle = self.timeout_keep_alive_task and not (self._is_behind or self.flow.is_held)
         refusal = self._door.refuse_unread(data) if is_idle else None
         if refusal is None:
             super().data_received(data)
             return
         self._refused_at = self.loop.time()
         self.server_state.total_requests += 1
-        self._write(refusal, b"\r\n", refusal.body)
+        self._send(refusal, refusal.body)
 
     def timeout_keep_alive_handler(self) -> None:
         """Wait on where something was refused unread meanwhile, for which the timer was left as it was."""
@@ -138,25 +138,23 @@ class AdmittingProtocol(BoundedProtocol):
         self.tasks.add(task)
 
     def _turn_away(self, cycle: RequestResponseCycle, refusal: Refusal) -> None:
-        closes = cycle.more_body or not cycle.keep_alive or self._is_last_answer
         body = b"" if cycle.scope["method"] == "HEAD" else refusal.body
-        self._write(refusal, b"connection: close\r\n\r\n" if closes else b"\r\n", body)
+        self._send(refusal, body, closes=cycle.more_body or not cycle.keep_alive)
         cycle.response_started = cycle.response_complete = True
-        if closes:
-            self._end()
         if self.pipeline:
             self.loop.call_soon(self.on_response_complete)  # or a long pipeline would be a deep recursion
         else:
             self.on_response_complete()
 
-    @property
-    def _is_last_answer(self) -> bool:
-        """Whether the server stops, and closes each connection after the next answer."""
-        return any(name == b"connection" for name, _ in self.server_state.default_headers)
-
-    def _write(self, refusal: Refusal, end: bytes, body: bytes) -> None:
-        lines = [b"%b: %b\r\n" % header for header in self.server_state.default_headers if header[0] != b"connection"]
+    def _send(self, refusal: Refusal, body: bytes, *, closes: bool = False) -> None:
+        """Send it, and close the connection after it, as the server itself may ask for while it stops."""
+        headers = self.server_state.default_headers
+        closes = closes or any(name == b"connection" for name, _ in headers)
+        lines = [b"%b: %b\r\n" % header for header in headers if header[0] != b"connection"]
+        end = b"connection: close\r\n\r\n" if closes else b"\r\n"
         self.transport.write(b"".join((refusal.head, *lines, end, body)))
+        if closes:
+            self._end()
 
     def _waited_seconds(self) -> float:
         return 0.0 if self._unready_since is None else self.loop.time() - self._unready_since

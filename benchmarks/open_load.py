@@ -60,8 +60,8 @@ class Seen(NamedTuple):
 class _Load:
     """Sends what is due, and notes when it was answered.
 
-    One loop that never sleeps, on a core of its own: event loops with a callback for each answer take twice the time,
-    and at 15,000 requests a second their own lateness would be most of what is seen.
+    One loop that never sleeps, on a core of its own: with an event loop, which calls back for each answer, the lateness
+    of the client itself would be much of what is seen.
     """
 
     def __init__(self, requests: Sequence[bytes], rate: float, seed: int) -> None:

@@ -34,8 +34,8 @@ from tests.visiting import (
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
     registry, outbox = CollectorRegistry(), HeldOutbox()
     settings = Settings(data_dir=tmp_path, tablebase=False, max_in_work=MOST, _env_file=None)
-    async with running(create_app(settings, registry=registry, recorder=outbox)) as (port, _):
-        service = Service(port, outbox, registry)
+    async with running(create_app(settings, registry=registry, recorder=outbox)) as (port, serving):
+        service = Service(port, serving, outbox, registry)
         yield service
         outbox.opened.set()
         service.close()
@@ -216,11 +216,13 @@ async def _refused_before(service: Service) -> Caller:
     return caller
 
 
-async def test_a_refusal_unread_is_like_one_that_is_read(service: Service) -> None:
+async def test_a_refusal_unread_is_like_one_that_is_read(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     await service.hold(HELD)
     caller = await _refused_before(service)
     request = post(DUEL, "/predict/best-move", "X-Request-ID: ours")
-    read, unread = await (await service.caller()).ask(request), await caller.ask(request)
+    read = await (await service.caller()).ask(request)
+    monkeypatch.setattr(AdmittingProtocol, "parse", None)  # it would fail, and hang up
+    unread = await caller.ask(request)
     assert read.headers.pop("date")
     assert unread.headers.pop("date")
     assert (unread.status, unread.headers, unread.body) == (503, read.headers, read.body)
@@ -246,18 +248,35 @@ async def test_what_comes_behind_a_request_is_not_lost(service: Service) -> None
     assert [(await caller.answer()).status, (await caller.answer()).status] == [503, 200]
 
 
-async def test_a_connection_that_is_only_refused_stays_open(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    protocols: list[AdmittingProtocol] = []
-    made = AdmittingProtocol.connection_made
-    monkeypatch.setattr(
-        AdmittingProtocol, "connection_made", lambda self, transport: (protocols.append(self), made(self, transport))
-    )
+async def test_a_connection_that_is_only_refused_stays_open(service: Service) -> None:
     await service.hold(HELD)
     caller = await _refused_before(service)
-    protocol = protocols[-1]
+    (protocol,) = (each for each in service.state.connections if each.timeout_keep_alive_task)
+    assert isinstance(protocol, AdmittingProtocol)
     assert (await caller.ask(post())).status == 503
     protocol.timeout_keep_alive_handler()
     assert (await caller.ask(post())).status == 503
     protocol._refused_at -= protocol.timeout_keep_alive
     protocol.timeout_keep_alive_handler()
+    assert await caller.end() == b""
+
+
+async def test_what_overload_refuses_does_not_count_towards_the_rate_limit(tmp_path: Path) -> None:
+    async with limited(tmp_path, max_in_work=MOST) as service:  # five a day
+        service.outbox.opened.clear()
+        held = await service.hold(HELD)
+        caller = await _refused_before(service)
+        assert (await caller.ask(post())).status == 503
+        service.outbox.opened.set()
+        assert [(await one.answer()).status for one in held] == [200] * HELD
+        assert [(await caller.ask(post())).status for _ in range(2)] == [200, 429]
+
+
+async def test_a_refusal_unread_closes_its_connection_while_the_server_stops(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.hold(HELD)
+    caller = await _refused_before(service)
+    monkeypatch.setattr(service.state, "default_headers", [(b"connection", b"close")])
+    assert (await caller.ask(post())).headers["connection"] == "close"
     assert await caller.end() == b""

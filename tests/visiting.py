@@ -84,8 +84,9 @@ class Caller:
 class Service:
     """A running server, and what its outbox and its metrics are."""
 
-    def __init__(self, port: int, outbox: HeldOutbox, registry: CollectorRegistry) -> None:
+    def __init__(self, port: int, serving: uvicorn.Server, outbox: HeldOutbox, registry: CollectorRegistry) -> None:
         self._port = port
+        self.state = serving.server_state
         self.outbox = outbox
         self._registry = registry
         self._callers: list[Caller] = []
@@ -139,7 +140,7 @@ async def limited(tmp_path: Path, **variables: Any) -> AsyncIterator[Service]:
     registry, outbox = CollectorRegistry(), HeldOutbox()
     outbox.opened.set()
     settings = Settings(data_dir=tmp_path, tablebase=False, _env_file=None, **{"rate_limit": "5/day", **variables})
-    async with running(create_app(settings, registry=registry, recorder=outbox)) as (port, _):
-        service = Service(port, outbox, registry)
+    async with running(create_app(settings, registry=registry, recorder=outbox)) as (port, serving):
+        service = Service(port, serving, outbox, registry)
         yield service
         service.close()

@@ -182,8 +182,11 @@ class GuardedDoor:
         return Admission(lane, allowance.headers) if allowance.granted else self._too_many(scope, allowance)
 
     def refuse_unread(self, data: bytes) -> Refusal | None:
-        lane, path = self._unread.get(data[: data.find(b"\r\n")], _UNKNOWN)
-        if lane is None or not lane.is_full:
+        known = self._unread.get(data[: data.find(b"\r\n")])
+        if known is None:
+            return None
+        lane, path = known
+        if not lane.is_full:
             return None
         headers = headers_of_one(data)
         return None if headers is None else self._overload({"method": "POST", "path": path, "headers": headers})
@@ -227,7 +230,6 @@ class GuardedDoor:
 
 
 _NO_REQUEST: Scope = {"method": "", "path": "", "headers": ()}
-_UNKNOWN: tuple[Lane | None, str] = (None, "")
 _UNCOUNTED = Allowance(granted=True)
 _TOO_LARGE = ProblemError(Kind.TOO_LARGE, TOO_LARGE)
 _OVERLOADED = ProblemError(
