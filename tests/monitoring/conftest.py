@@ -1,8 +1,9 @@
-"""A fresh registry for every test, a clock that only moves when told, and a caller that speaks bare ASGI."""
+"""What every test may need: a registry, an empty database, a clock that only moves when told, a caller in bare ASGI."""
 
 from asyncio import Event
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,14 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/log.sqlite"
+    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture

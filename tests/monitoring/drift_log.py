@@ -1,7 +1,6 @@
 """A log with profiles, on every database: import `url` and `log` where they are wanted."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -10,13 +9,6 @@ from api_pokemon.monitoring.database import connect
 from api_pokemon.monitoring.prediction_log import PredictionLog
 from api_pokemon.monitoring.profile_writing import ProfileWriter
 from tests.monitoring.logged_events import entries
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/log.sqlite"
-    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture

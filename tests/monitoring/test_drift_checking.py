@@ -16,11 +16,11 @@ from api_pokemon.monitoring.errors import LogUnavailableError
 from api_pokemon.monitoring.prediction_log import PredictionLog
 from api_pokemon.monitoring.profile_store import ProfileStore
 from api_pokemon.monitoring.profile_writing import ProfileWriter
-from tests.monitoring.drift_log import log, url, write
+from tests.monitoring.drift_log import log, write
 from tests.monitoring.drifting import BASELINE, baseline_of, predictions
 from tests.monitoring.logged_events import START_SECONDS
 
-__all__ = ["log", "url"]
+__all__ = ["log"]
 
 START = START_SECONDS // 60 * 60 + 60 - START_SECONDS  # the first whole minute after it
 WINDOW = 300.0

@@ -11,10 +11,10 @@ from api_pokemon.monitoring.prediction_log import PredictionLog
 from api_pokemon.monitoring.profile_rows import prediction_batch
 from api_pokemon.monitoring.profile_table import register
 from api_pokemon.monitoring.profiles import profile_rows
-from tests.monitoring.drift_log import log, url
+from tests.monitoring.drift_log import log
 from tests.monitoring.drifting import BASELINE, SPECS, predictions
 
-__all__ = ["log", "url"]
+__all__ = ["log"]
 
 LAYOUT = BASELINE.layout
 USUAL = profile_rows(LAYOUT, prediction_batch(SPECS, predictions(300, seed=7)))

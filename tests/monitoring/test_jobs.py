@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from threading import Barrier, Thread
 from time import time
 
@@ -19,13 +18,6 @@ from tests.servers import wait_until
 HOURLY = JobKind("report", "shop.reports:write", every_seconds=3600, timeout_seconds=60, memory_bytes=1 << 28)
 KINDS = ("report", "train")
 NOON = 1_722_081_600.0
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/log.sqlite"
-    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture

@@ -25,12 +25,12 @@ from api_pokemon.monitoring.profile_store import ProfileStore
 from api_pokemon.monitoring.profile_table import Bucket
 from api_pokemon.monitoring.profile_writing import ProfileWriter
 from api_pokemon.monitoring.profiles import Profile, profile_rows
-from tests.monitoring.drift_log import log, url, write
+from tests.monitoring.drift_log import log, write
 from tests.monitoring.drifting import BASELINE, SPECS, baseline_of, predictions
 from tests.monitoring.logged_events import START_SECONDS, entries
 
 LAYOUT = BASELINE.layout
-__all__ = ["log", "url"]
+__all__ = ["log"]
 
 DAY = 86_400
 HOUR = 3600

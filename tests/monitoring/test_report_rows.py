@@ -4,11 +4,11 @@ import pytest
 
 from api_pokemon.monitoring.prediction_log import PredictionLog
 from api_pokemon.monitoring.report_rows import rows_of, sample_predictions
-from tests.monitoring.drift_log import log, url
+from tests.monitoring.drift_log import log
 from tests.monitoring.drifting import predictions
 from tests.monitoring.logged_events import START_SECONDS, entries, id_at
 
-__all__ = ["log", "url"]
+__all__ = ["log"]
 
 END = START_SECONDS + 300
 
