@@ -21,12 +21,11 @@ from api_pokemon.monitoring.profile_writing import ProfileWriter
 from api_pokemon.monitoring.profiles import profile_rows
 from tests.monitoring.drift_log import log, write
 from tests.monitoring.drifting import BASELINE, SPECS, baseline_of, predictions
-from tests.monitoring.logged_events import START_SECONDS, WRITER, entries, prediction_at
+from tests.monitoring.logged_events import OTHER_WRITER, START_SECONDS, WRITER, entries, prediction_at
 
 LAYOUT = BASELINE.layout
 __all__ = ["log"]
 
-OTHER_WRITER = "1c0ffee0-6f5a-4c3c-9d53-2f2a0c6c7b10"
 DAY = 86_400
 ALWAYS = (0.0, 4e9)
 
