@@ -106,7 +106,7 @@ def test_a_worker_killed_or_stopped_in_the_middle_is_replaced(
             for pid in victims:
                 os.kill(pid, kind)
 
-    with SimulatorPool(dex, 2, chunk_size=4, timeout_seconds=5) as pool:
+    with SimulatorPool(dex, 2, chunk_size=4, timeout_seconds=20) as pool:
         assert pool.play(duels, 9, 3, on_progress=strike).wins_a.tolist() == wins
         assert len(victims) == 2
         assert not set(victims) & set(pool.pids)
@@ -165,7 +165,7 @@ def faulty_command(request: pytest.FixtureRequest, tmp_path: Path, dex: Dex) -> 
 def test_a_worker_that_misbehaves_leaves_no_trace(
     dex: Dex, duels: Duels, wins: list[int], faulty_command: tuple[str, ...]
 ) -> None:
-    with SimulatorPool(dex, 1, timeout_seconds=5, command=faulty_command) as pool:
+    with SimulatorPool(dex, 1, timeout_seconds=20, command=faulty_command) as pool:
         assert pool.play(duels, 9, 3).wins_a.tolist() == wins
 
 
