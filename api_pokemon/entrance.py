@@ -11,13 +11,13 @@ from api_pokemon.routes.lanes import Lane, Lanes
 from api_pokemon.routes.rate_limit import Counts, RateLimiter, Unlimited, read_rate_limit
 from api_pokemon.settings import Settings
 
-_MOST_BATCHES = 4
+_MOST_BATCHES = 2
 """In work for long. Each takes a turn of the event loop for a duel, so single predictions wait for so many duels."""
 
-_MOST_OTHERS = 32
+_MOST_OTHERS = 8
 """In work for long of each kind of request that predicts nothing."""
 
-_MOST_SCRAPES = 4
+_MOST_SCRAPES = 2
 """In work for long, as each takes 3 ms. They keep neither predictions out nor those who ask whether all is well."""
 
 _REDIS_SECONDS = 1.0

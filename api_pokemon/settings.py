@@ -73,10 +73,10 @@ class Settings(BaseSettings):
         False, description="Show metrics, the worker's too, only to keys of the role metrics or admin."
     )
     max_in_work: int = Field(
-        32,
+        8,
         ge=1,
         le=4096,
-        description="Predictions in work at once, for a moment four times as many; others are answered with 503.",
+        description="Predictions in work at once, for a moment ten times as many; others are answered with 503.",
     )
     rate_limit: str = Field(
         "",

@@ -262,7 +262,7 @@ async def test_a_connection_that_is_only_refused_stays_open(service: Service) ->
 
 
 async def test_what_overload_refuses_does_not_count_towards_the_rate_limit(tmp_path: Path) -> None:
-    async with limited(tmp_path, max_in_work=MOST) as service:  # five a day
+    async with limited(tmp_path, max_in_work=MOST, rate_limit=f"{HELD + 1}/day") as service:
         service.outbox.opened.clear()
         held = await service.hold(HELD)
         caller = await _refused_before(service)

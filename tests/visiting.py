@@ -21,7 +21,7 @@ DUEL = b'{"pokemon_a_id":1,"pokemon_b_id":25,"available_moves":["Surf"]}'
 BATCH = b'{"duels":[' + DUEL + b"]}"
 MOST = 1
 HELD = BURST * MOST
-"""What comes in at once where nobody was refused for a second."""
+"""What comes in at once where nobody was refused just before."""
 
 
 class HeldOutbox:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from time import monotonic
 from typing import TypeVar
 
 from api_pokemon.monitoring import outbox_rows
 from api_pokemon.monitoring.errors import NotRecordedError
 from api_pokemon.monitoring.outbox_damage import alone_with, is_aside, set_aside, tell_of_damage
-from api_pokemon.monitoring.outbox_file import Synchronous, not_waiting, open_file, refusal_of
+from api_pokemon.monitoring.outbox_file import Synchronous, carry_over, not_waiting, open_carrier, open_file, refusal_of
 from api_pokemon.monitoring.outbox_paths import Inode, aside_path, inode_of, journal_of
 from api_pokemon.monitoring.stream import Entry, OutboxState
 
@@ -29,10 +30,10 @@ _KEEPS_OPEN = ("busy", "outbox-full", "disk-full")
 class Outbox:
     """A SQLite file of events in the order in which they were accepted, which gives them up once they are logged.
 
-    Several processes may have one file open; an object serves one thread at a time. It outlives what befalls the file:
-    every method raises as long as the cause lasts, and works again when it is gone. A file that is damaged is set
-    aside, never removed, and so is what an open file held when its name was taken away; a new file takes its place,
-    with another identity.
+    Several processes may have one file open; an object serves one thread at a time, but for :meth:`carry_over`. It
+    outlives what befalls the file: every method raises as long as the cause lasts, and works again when it is gone. A
+    file that is damaged is set aside, never removed, and so is what an open file held when its name was taken away; a
+    new file takes its place, with another identity.
 
     Parameters
     ----------
@@ -69,6 +70,8 @@ class Outbox:
         self._max_bytes = max_bytes
         self._synchronous = synchronous
         self._connection: sqlite3.Connection | None = None
+        self._carrier: sqlite3.Connection | None = None
+        self._carrying = Lock()
         self._writer = ""
         self._openings = 0
         self._identity: tuple[Inode, Inode] = (None, None)
@@ -88,15 +91,15 @@ class Outbox:
     def append(self, items: Sequence[tuple[str, bytes]]) -> int:
         """Keep events, all or none, and return the sequence of the last one.
 
-            Parameters
-            ----------
-            items
-                Of each the id of the prediction that it is about, and its body.
+        Parameters
+        ----------
+        items
+            Of each the id of the prediction that it is about, and its body.
 
-            Raises
-            ------
-            NotRecordedError
-                If they cannot be kept.
+        Raises
+        ------
+        NotRecordedError
+            If they cannot be kept.
         ValueError
             If an id is none.
         """
@@ -156,12 +159,25 @@ class Outbox:
         """
         return self._do(lambda connection: outbox_rows.read_state(connection, self.path))
 
+    def carry_over(self) -> None:
+        """Write the journal back to an open file, in any thread: an append that has to do so waits for the disk.
+
+        Where the disk does not take it, nothing is lost, and the appends are told once the journal is full.
+        """
+        with self._carrying:
+            if self._carrier is not None:
+                with suppress(sqlite3.Error):
+                    carry_over(self._carrier)
+
     def close(self) -> None:
-        """Let go of the file; the next call of another method opens it again."""
+        """Let go of the file; the next call of another method but :meth:`carry_over` opens it again."""
+        with self._carrying:
+            carrier, self._carrier = self._carrier, None
         connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(sqlite3.Error):
-                connection.close()
+        for each in (carrier, connection):
+            if each is not None:
+                with suppress(sqlite3.Error):
+                    each.close()
 
     def _remove_run(
         self, connection: sqlite3.Connection, first: int, last: int, opening: int | None, *, wait: bool
@@ -201,6 +217,7 @@ class Outbox:
             self._connection, self._writer = opened
             self._openings += 1
             self._identity = self._names()
+            self._carrier = open_carrier(self.path)
         return opened.connection
 
     def _names(self) -> tuple[Inode, Inode]:

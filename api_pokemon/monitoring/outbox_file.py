@@ -24,7 +24,7 @@ REASONS = ("busy", "closed", "damaged", "disk-full", "io", "other", "outbox-full
 """Why an event may be refused: the labels of the counter."""
 
 _JOURNAL_PAGES = 4000
-"""Written back to the file in one go, for which commits wait, and that for the disk: it must be rare."""
+"""After so many, whoever commits carries over what is left of the journal, and waits for the disk."""
 
 _FEWEST_PAGES = 32
 
@@ -43,6 +43,12 @@ class OpenFile(NamedTuple):
     writer: str
 
 
+def carry_over(connection: sqlite3.Connection) -> int:
+    """Write the journal back to the file, as far as no reader needs it and beside whoever commits; return its pages."""
+    (_, pages, _) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return int(pages)
+
+
 def open_file(path: Path, max_bytes: int, synchronous: Synchronous) -> OpenFile:
     """Open an outbox, making it where there is none, under :func:`~api_pokemon.monitoring.outbox_damage.alone_with`.
 
@@ -59,9 +65,7 @@ def open_file(path: Path, max_bytes: int, synchronous: Synchronous) -> OpenFile:
         try:
             _refuse_journal_alone(path)
             journal = read_journal(journal_of(path))
-            connection = sqlite3.connect(
-                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
-            )
+            connection = _connect(path)
             on_failure.callback(connection.close)
             _set_up(connection, max_bytes, synchronous)
             _refuse_broken_journal(connection, path, journal)
@@ -72,6 +76,19 @@ def open_file(path: Path, max_bytes: int, synchronous: Synchronous) -> OpenFile:
             raise _given_up(refusal, path) from None
         on_failure.pop_all()
     return opened
+
+
+def open_carrier(path: Path) -> sqlite3.Connection:
+    """A connection to the open outbox with which another thread carries its journal over; to be closed before it."""
+    carrier = _connect(path)
+    carry_over(carrier)  # which opens the journal too, while it is sure to be this file's
+    return carrier
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
 
 
 @contextmanager
@@ -166,7 +183,7 @@ def _refuse_journal_alone(path: Path) -> None:
 
 def _refuse_broken_journal(connection: sqlite3.Connection, path: Path, before: Journal) -> None:
     """What SQLite understood of the journal must be all that it held before it was opened."""
-    (_, frames, _) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    frames = carry_over(connection)
     is_cut = 0 <= frames < before.surely_committed and read_journal(journal_of(path)).salts == before.salts
     if is_cut or not before.is_readable:
         raise NotRecordedError(f"The journal of {path} is damaged before its end.", "damaged")
@@ -214,4 +231,4 @@ def _create(connection: sqlite3.Connection) -> None:
     meta = (("schema_version", SCHEMA_VERSION), ("writer", str(uuid4())), ("highest_removed", 0))
     connection.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta)
     connection.execute("COMMIT")
-    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")  # whose it is must not be in the journal alone
+    carry_over(connection)  # whose it is must not be in the journal alone

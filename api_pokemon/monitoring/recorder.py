@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 _GATHERING_SECONDS = 0.005
 """Longest time for which events wait for those of other callers before they are committed."""
 
+_CARRIED_EVERY_SECONDS = 0.1
+"""So that little is left of the outbox's journal when a commit has to carry it over, for which its callers wait."""
+
 _LOOKS = 4
 """So often it is looked, in the time that a commit may take, whether it is done."""
 
@@ -145,6 +148,7 @@ class OutboxRecorder:
             self._threads = (
                 Thread(target=self._commit_all, name="outbox-recorder", daemon=True),
                 Thread(target=self._watch, name="outbox-recorder-limit", daemon=True),
+                Thread(target=self._carry_over, name="outbox-recorder-journal", daemon=True),
             )
             for thread in self._threads:
                 thread.start()
@@ -182,6 +186,11 @@ class OutboxRecorder:
             logger.exception("the outbox failed in an unknown way")
             return NotRecordedError(f"The outbox failed: {error!r}.")
         return None
+
+    def _carry_over(self) -> None:
+        while not self._ended.wait(_CARRIED_EVERY_SECONDS):
+            if self._outbox:
+                self._outbox.carry_over()
 
     def _watch(self) -> None:
         """Refuse whoever waits for a commit that hangs.

@@ -4,17 +4,19 @@ from collections.abc import Callable, Mapping
 from math import inf
 from time import monotonic
 
-BURST = 4
+BURST = 10
 """So many times as many may be in work for a moment."""
 
-_CALM_SECONDS = 1.0
+_CALM_SECONDS = 0.1
+"""In overload there is hardly a millisecond without a refusal; and what is left of a burst is over sooner."""
 
 
 class Lane:
     """Requests of one kind.
 
-    Where nobody was refused for a second, four times as many may come at once: a stall of the machine, after which
-    all come in who waited, is no overload. Overload begins with a burst, too, but then some are refused each second.
+    Where nobody was refused for a tenth of a second, ten times as many may come at once: a stall of the machine, after
+    which all come in who waited, is no overload. Overload begins with a burst, too, but then others are refused all the
+    time.
 
     Parameters
     ----------
@@ -27,10 +29,10 @@ class Lane:
 
     Examples
     --------
-    >>> lane = Lane(1, clock=iter([0.0, 0.5, 1.0]).__next__)
+    >>> lane = Lane(1, clock=iter([0.0, 0.05, 0.1]).__next__)
     >>> lane.in_work, lane.is_full
     (0, False)
-    >>> for _ in range(4):
+    >>> for _ in range(10):
     ...     lane.enter()
     >>> lane.is_full
     True

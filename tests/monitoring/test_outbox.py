@@ -5,6 +5,8 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from time import time
@@ -105,6 +107,37 @@ def test_an_entry_is_found_by_the_prediction_it_is_about(outbox: Outbox) -> None
     assert outbox.find(new_id()) == []
     outbox.remove_through(201)
     assert outbox.find(SUBJECT) == [b"outcome"]
+
+
+def test_the_journal_is_carried_over_beside_whoever_appends(path: Path, outbox: Outbox) -> None:
+    outbox.append([(SUBJECT, b"a prediction")])
+    assert b"a prediction" not in path.read_bytes()
+    with closing(sqlite3.connect(path, isolation_level=None)) as appending, ThreadPoolExecutor() as other_thread:
+        appending.execute("BEGIN IMMEDIATE")
+        other_thread.submit(outbox.carry_over).result()
+    assert b"a prediction" in path.read_bytes()
+
+
+def test_nothing_is_carried_over_to_a_file_that_is_closed(path: Path, outbox: Outbox) -> None:
+    outbox.append(items(5))
+    outbox.close()
+    path.unlink()
+    outbox.carry_over()
+    assert not path.exists()
+    outbox.append([(SUBJECT, b"a prediction")])
+    outbox.carry_over()
+    assert b"a prediction" in path.read_bytes()
+
+
+def test_a_full_disk_does_not_take_the_journal_and_nothing_is_lost(disk: Disk) -> None:
+    with closing(Outbox(disk.folder / "outbox-0.sqlite")) as outbox:
+        outbox.append(items(100))
+        filler = disk.fill()
+        outbox.carry_over()
+        assert len(held(outbox)) == 100
+        filler.unlink()
+        outbox.carry_over()
+        assert len(held(outbox)) == 100
 
 
 def test_the_state_tells_what_is_held(outbox: Outbox) -> None:

@@ -92,6 +92,12 @@ async def test_what_returned_is_committed(recorder: OutboxRecorder, outbox: Watc
     assert decode(body) == event
 
 
+async def test_no_commit_is_needed_to_carry_the_journal_over(recorder: OutboxRecorder, outbox: Watched) -> None:
+    event = prediction()
+    await recorder.record(event)
+    await reached(lambda: event.prediction_id.encode() in outbox.path.read_bytes())
+
+
 async def test_an_outcome_is_kept_beside_its_prediction(recorder: OutboxRecorder, outbox: Watched) -> None:
     event = prediction()
     outcome = Outcome(new_id(), event.prediction_id, happened=True)
