@@ -17,7 +17,7 @@ from api_pokemon.monitoring.outbox_file import REASONS
 
 logger = logging.getLogger(__name__)
 
-_GATHERING_SECONDS = 0.005
+_GATHERING_SECONDS = 0.002
 """Longest time for which events wait for those of other callers before they are committed."""
 
 _CARRIED_EVERY_SECONDS = 0.1
@@ -55,7 +55,7 @@ class NullRecorder:
 class OutboxRecorder:
     """Keeps events in an outbox: one thread commits whatever has gathered, each time with one write.
 
-    Events are handed to the thread when a turn of the event loop brought no more of them, at the latest after 5 ms. So
+    Events are handed to the thread when a turn of the event loop brought no more of them, at the latest after 2 ms. So
     a single caller does not wait, and with many the thread works while the loop does not: each would otherwise take the
     interpreter from the other with every event, which costs several times what the commit does.
 
