@@ -72,7 +72,7 @@ def serving(data_dir: Path | None, cores: Cores) -> Iterator[Service]:
 
 
 def _asks(port: int, duels: Sequence[str], core: int) -> Sequence[Callable[[], int]]:
-    """Singly, on 32 connections for 2 s; in batches, on as many as the service answers at once, for 10 s."""
+    """Singly, on 32 connections for 2 s; in batches, on four, for 10 s."""
     batches = [f'{{"duels":[{",".join(duels[at : at + MOST_DUELS])}]}}' for at in range(0, len(duels), MOST_DUELS)]
     singly, in_batches = Call("/predict/best-move", "POST", duels), Call("/predict/best-move/batch", "POST", batches)
 

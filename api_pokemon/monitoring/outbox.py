@@ -24,6 +24,10 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _LOOK_SECONDS = 0.1
+_CARRIED_AFTER = 300
+"""Events after which the journal is worth carrying over: the next commit begins it anew, and waits for the disk while
+its head is written. A commit of one event takes some four pages of it."""
+
 _KEEPS_OPEN = ("busy", "outbox-full", "disk-full")
 
 
@@ -72,6 +76,7 @@ class Outbox:
         self._connection: sqlite3.Connection | None = None
         self._carrier: sqlite3.Connection | None = None
         self._carrying = Lock()
+        self._appended = self._carried = 0
         self._writer = ""
         self._openings = 0
         self._identity: tuple[Inode, Inode] = (None, None)
@@ -103,7 +108,9 @@ class Outbox:
         ValueError
             If an id is none.
         """
-        return self._do(lambda connection: outbox_rows.insert(connection, items))
+        last = self._do(lambda connection: outbox_rows.insert(connection, items))
+        self._appended += len(items)
+        return last
 
     def read(self, after: int, most: int) -> list[Entry]:
         """Return at most so many entries of greater sequence, in order.
@@ -160,14 +167,17 @@ class Outbox:
         return self._do(lambda connection: outbox_rows.read_state(connection, self.path))
 
     def carry_over(self) -> None:
-        """Write the journal back to an open file, in any thread: an append that has to do so waits for the disk.
+        """Write the journal back to an open file once it is worth it, in any thread, so that no append has to.
 
         Where the disk does not take it, nothing is lost, and the appends are told once the journal is full.
         """
+        appended = self._appended
         with self._carrying:
-            if self._carrier is not None:
-                with suppress(sqlite3.Error):
-                    carry_over(self._carrier)
+            if self._carrier is None or appended - self._carried < _CARRIED_AFTER:
+                return
+            with suppress(sqlite3.Error):
+                carry_over(self._carrier)
+            self._carried = appended
 
     def close(self) -> None:
         """Let go of the file; the next call of another method but :meth:`carry_over` opens it again."""
@@ -217,7 +227,8 @@ class Outbox:
             self._connection, self._writer = opened
             self._openings += 1
             self._identity = self._names()
-            self._carrier = open_carrier(self.path)
+            with suppress(sqlite3.Error):  # without it, the appends carry over themselves
+                self._carrier = open_carrier(self.path)
         return opened.connection
 
     def _names(self) -> tuple[Inode, Inode]:

@@ -80,8 +80,11 @@ def open_file(path: Path, max_bytes: int, synchronous: Synchronous) -> OpenFile:
 
 def open_carrier(path: Path) -> sqlite3.Connection:
     """A connection to the open outbox with which another thread carries its journal over; to be closed before it."""
-    carrier = _connect(path)
-    carry_over(carrier)  # which opens the journal too, while it is sure to be this file's
+    with ExitStack() as on_failure:
+        carrier = _connect(path)
+        on_failure.callback(carrier.close)
+        carry_over(carrier)  # which opens the journal too, while it is sure to be this file's
+        on_failure.pop_all()
     return carrier
 
 

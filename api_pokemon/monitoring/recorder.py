@@ -134,10 +134,11 @@ class OutboxRecorder:
             self._is_closed = True
         self._filled.put(None)
         self._ended.set()
+        deadline = monotonic() + self._limit_seconds
         for thread in self._threads:
-            thread.join(self._limit_seconds)
+            thread.join(max(0.0, deadline - monotonic()))
             if thread.is_alive():
-                logger.error("the outbox does not end its commit; what was not answered may not be kept")
+                logger.error("%s does not end; what was not answered may not be kept", thread.name)
 
     def _begin(self, batch: "_Batch", loop: AbstractEventLoop) -> None:
         """Let a batch gather on the loop of its first event; start the threads if it is the first of all."""

@@ -10,13 +10,17 @@ BURST = 10
 _CALM_SECONDS = 0.1
 """In overload there is hardly a millisecond without a refusal; and what is left of a burst is over sooner."""
 
+_LOOK_AGAIN_SECONDS = 5.0
+"""So often, a burst is let in all the same: with few in work each costs more, so callers who ask again at once could
+keep up an overload in which there is room for all of them."""
+
 
 class Lane:
     """Requests of one kind.
 
     Where nobody was refused for a tenth of a second, ten times as many may come at once: a stall of the machine, after
     which all come in who waited, is no overload. Overload begins with a burst, too, but then others are refused all the
-    time.
+    time; it has another one every five seconds.
 
     Parameters
     ----------
@@ -42,12 +46,12 @@ class Lane:
     (True, True)
     """
 
-    __slots__ = ("_clock", "_most", "_refused_at", "in_work", "rated")
+    __slots__ = ("_clock", "_full_until", "_looks_again_at", "_most", "in_work", "rated")
 
     def __init__(self, most: int, *, rated: bool = True, clock: Callable[[], float] = monotonic) -> None:
         self._most = most
         self._clock = clock
-        self._refused_at = -inf
+        self._full_until = self._looks_again_at = -inf
         self.rated = rated
         self.in_work = 0
 
@@ -57,9 +61,11 @@ class Lane:
         if self.in_work < self._most:
             return False
         now = self._clock()
-        if self.in_work < BURST * self._most and now - self._refused_at > _CALM_SECONDS:
-            return False
-        self._refused_at = now
+        if now > self._full_until:
+            if self.in_work < BURST * self._most:
+                return False
+            self._looks_again_at = now + _LOOK_AGAIN_SECONDS
+        self._full_until = min(now + _CALM_SECONDS, self._looks_again_at)
         return True
 
     def enter(self) -> None:

@@ -18,7 +18,7 @@ from tests.servers import PostgresServer, RedisServer, Server, free_port, postgr
 TICK_SECONDS = 0.05
 _RESTART_SECONDS = 0.5
 _SETTINGS = {
-    "API_POKEMON_OUTBOX_MAX_BYTES": str(16 << 20),  # so that its journal is small, and a full disk is felt soon
+    "API_POKEMON_OUTBOX_MAX_BYTES": str(16 << 20),  # so that its journal is small
     "API_POKEMON_DRIFT_REPORT_SECONDS": "0",  # on demand, while their disk is full
 }
 _DISK_MEGABYTES = {"outbox": 64, "log": 512, "reports": 64}

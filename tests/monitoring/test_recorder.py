@@ -94,7 +94,7 @@ async def test_what_returned_is_committed(recorder: OutboxRecorder, outbox: Watc
 
 async def test_no_commit_is_needed_to_carry_the_journal_over(recorder: OutboxRecorder, outbox: Watched) -> None:
     event = prediction()
-    await recorder.record(event)
+    await recorder.record(event, *(prediction() for _ in range(300)))
     await reached(lambda: event.prediction_id.encode() in outbox.path.read_bytes())
 
 
