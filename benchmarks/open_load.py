@@ -38,7 +38,7 @@ _LENGTH = re.compile(rb"content-length: (\d+)")
 
 
 class Seen(NamedTuple):
-    """What one stretch of load saw. ``other`` counts answers that are neither 2xx nor 503; times are milliseconds."""
+    """What one stretch of load saw. ``other`` counts answers that are neither 2xx nor `overloaded`; times are ms."""
 
     seconds: float
     sent: int
@@ -111,15 +111,15 @@ class _Load:
                 self._next_due += self._random.expovariate(self._rate)
 
     def _receive(self, connection: "_Connection") -> None:
-        status = connection.receive()
-        if not status:
+        answer = connection.receive()
+        if not answer:
             return
         took, due = perf_counter() - connection.due, connection.due - self.began
-        if status.startswith(b"2"):
+        if answer.startswith(b"HTTP/1.1 2"):
             self.accepted.append(took)
             self.accepted_due.append(due)
         else:
-            (self.refused if status == b"503" else self.other).append(took)
+            (self.refused if b"/problems#overloaded" in answer else self.other).append(took)
             self.failed_due.append(due)
         self._idle.append(connection)
 
@@ -140,7 +140,7 @@ class _Connection:
         self.socket.sendall(request)
 
     def receive(self) -> bytes:
-        """The status of the answer, if all of it is here; else nothing."""
+        """The answer, if all of it is here; else nothing."""
         data = self.socket.recv(1 << 16)
         if not data:
             sys.exit("The server hung up.")
@@ -154,7 +154,7 @@ class _Connection:
         if len(received) < head + int(length[1]):
             return b""
         self._received = b""
-        return received[9:12]
+        return received
 
 
 def recovery(load: _Load, calm_ms: float) -> float:

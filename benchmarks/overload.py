@@ -133,7 +133,7 @@ def main() -> int:
             Figure("p99 of refused requests", overload.refused_p99_ms, 50, "ms"),
             Figure("growth of memory", after_mib / before_mib - 1, 0.05),
             Figure("recovery", after.recovery_seconds, 5, "s"),
-            Figure("answers that were neither 2xx nor 503", overload.other, 0),
+            Figure("answers that were neither 2xx nor `overloaded`", overload.other, 0),
             Figure(
                 "overload: sent, short of twice the capacity", 1 - overload.sent / overload.seconds / rate / 2, 0.02
             ),

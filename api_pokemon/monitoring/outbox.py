@@ -175,8 +175,10 @@ class Outbox:
         with self._carrying:
             if self._carrier is None or appended - self._carried < _CARRIED_AFTER:
                 return
-            with suppress(sqlite3.Error):
+            try:
                 carry_over(self._carrier)
+            except sqlite3.Error as error:
+                logger.warning("the journal of %s cannot be carried over; it grows until it can: %s", self.path, error)
             self._carried = appended
 
     def close(self) -> None:

@@ -158,15 +158,19 @@ def test_without_a_second_connection_events_are_kept(path: Path, monkeypatch: py
         assert len(held(outbox)) == WORTH_IT
 
 
-def test_a_full_disk_does_not_take_the_journal_and_nothing_is_lost(disk: Disk) -> None:
+def test_a_full_disk_does_not_take_the_journal_and_nothing_is_lost(
+    disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
     with closing(Outbox(disk.folder / "outbox-0.sqlite")) as outbox:
         outbox.append(items(WORTH_IT))
         filler = disk.fill()
         outbox.carry_over()
+        assert "cannot be carried over" in caplog.text
         assert len(held(outbox)) == WORTH_IT
         filler.unlink()
+        outbox.append(items(WORTH_IT))
         outbox.carry_over()
-        assert len(held(outbox)) == WORTH_IT
+        assert len(held(outbox)) == 2 * WORTH_IT
 
 
 def test_the_state_tells_what_is_held(outbox: Outbox) -> None:
