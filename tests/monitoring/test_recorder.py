@@ -135,6 +135,27 @@ async def test_what_gathers_while_a_commit_runs_is_committed_together(
     assert len(kept(outbox)) == 101
 
 
+async def test_events_that_go_on_coming_gather_for_two_milliseconds(
+    recorder: OutboxRecorder, outbox: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("api_pokemon.monitoring.recorder.monotonic", lambda: now)
+    tasks = []
+
+    async def turn() -> None:
+        tasks.append(asyncio.ensure_future(recorder.record(prediction())))
+        await asyncio.sleep(0)
+
+    for _ in range(50):
+        await turn()
+    assert outbox.batches == []
+    now = 0.0021
+    async with asyncio.timeout(20):
+        while not outbox.batches:
+            await turn()
+    await asyncio.gather(*tasks)
+
+
 async def test_many_callers_are_all_kept_once(recorder: OutboxRecorder, outbox: Watched) -> None:
     events = [prediction() for _ in range(2000)]
 
