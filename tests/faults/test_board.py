@@ -2,6 +2,7 @@ import pytest
 
 from api_pokemon.errors import FaultLevelError, ImpossibleFaultError, UnknownFaultError
 from api_pokemon.faults import Fault, Faults, FaultStatus, Level, NoEffect
+from tests.clocks import Clock
 from tests.servers import wait_until
 
 NOISE = Fault("noise", "There is noise.", Level(0.5, 0.1, 1.0, "share"))
@@ -22,14 +23,6 @@ class Lamp:
 
     def end(self) -> None:
         self.done.append("end")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

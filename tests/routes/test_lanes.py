@@ -3,13 +3,7 @@
 import pytest
 
 from api_pokemon.routes.lanes import BURST, Lane
-
-
-class Clock:
-    seconds = 0.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from tests.clocks import Clock
 
 
 @pytest.fixture
@@ -37,11 +31,11 @@ def test_after_a_burst_only_as_many_are_let_in_as_may_be_in_work_for_long(full: 
 
 
 def test_another_burst_is_let_in_once_nobody_was_refused_for_a_while(full: Lane, clock: Clock) -> None:
-    clock.seconds = 0.09
+    clock.now = 0.09
     assert full.is_full
-    clock.seconds = 0.18
+    clock.now = 0.18
     assert full.is_full
-    clock.seconds = 0.29
+    clock.now = 0.29
     assert not full.is_full
 
 
@@ -49,9 +43,9 @@ def test_overload_that_lasts_has_a_burst_every_five_seconds(full: Lane, clock: C
     """Callers who ask again at once would else be refused for good, though there is room for all of them."""
     bursts = []
     for count in range(1, 1201):
-        clock.seconds = count / 100
+        clock.now = count / 100
         if not full.is_full:
-            bursts.append(clock.seconds)
+            bursts.append(clock.now)
             for _ in range(BURST - 1):
                 full.enter()
             assert full.is_full
