@@ -92,6 +92,14 @@ class Process:
         self.forwarder = Forwarder(folder, self.claim.path, url, **options)  # type: ignore[arg-type]
         self.forwarder.start()
 
+    def wait_up(self) -> None:
+        """Until its first round is done; before it, it does not count as up either."""
+        wait_until(lambda: self.forwarder.status().up, "the forwarder sees that Redis takes events")
+
+    def wait_down(self) -> None:
+        """Call :meth:`wait_up` before the trouble begins."""
+        wait_until(lambda: not self.forwarder.status().up, "the forwarder sees that Redis takes none")
+
     def stop(self) -> None:
         self.forwarder.stop()
         self.outbox.close()
@@ -205,14 +213,15 @@ def test_redis_is_killed(tmp_path: Path, append_only: bool) -> None:
 def test_redis_hangs(deployment: Deployment) -> None:
     process = deployment.process(pace=PACE._replace(timeout_seconds=0.3))
     deployment.worker(timeout_seconds=0.3)
+    process.wait_up()
     for _ in range(3):
         deployment.append(process.outbox, 50)
         deployment.server.pause()
         deployment.append(process.outbox, 50)
-        wait_until(lambda: not process.forwarder.status().up, "the forwarder notices")
+        process.wait_down()
         deployment.append(process.outbox, 50)
         deployment.server.resume()
-        wait_until(lambda: process.forwarder.status().up, "the forwarder notices")
+        process.wait_up()
     deployment.balance()
     assert max(deployment.log.came.values()) <= 3  # what was under way when it stopped, at most once for each stop
 
@@ -246,10 +255,11 @@ def test_redis_is_full(deployment: Deployment) -> None:
     deployment.worker()
     deployment.append(process.outbox, 100)
     deployment.logged(100)
+    process.wait_up()
     deployment.redis.config_set("maxmemory", 1)
     try:
         deployment.append(process.outbox, 100)
-        wait_until(lambda: not process.forwarder.status().up, "the forwarder notices")
+        process.wait_down()
     finally:
         deployment.redis.config_set("maxmemory", 0)
     deployment.balance()
@@ -260,9 +270,10 @@ def test_what_redis_lost_while_it_was_away_is_noticed_at_once(deployment: Deploy
     process = deployment.process(limits=LIMITS._replace(check_seconds=3600.0))
     deployment.append(process.outbox, 50)
     deployment.sent(50)
+    process.wait_up()
     deployment.redis.config_set("maxmemory", 1)
     try:
-        wait_until(lambda: not process.forwarder.status().up, "the forwarder notices")
+        process.wait_down()
         deployment.redis.delete("events")
     finally:
         deployment.redis.config_set("maxmemory", 0)
@@ -275,6 +286,7 @@ def test_a_redis_that_fills_up_is_emptied_by_the_workers(deployment: Deployment)
     """Nobody raises its limit: what is logged makes room for the rest."""
     used = deployment.redis.info("memory")["used_memory"]
     process = deployment.process(limits=LIMITS._replace(window=10_000))
+    process.wait_up()
     deployment.log.is_up.clear()
     deployment.worker()
     big = [(str(uuid4()), uuid4().bytes * 500) for _ in range(1500)]
@@ -283,7 +295,7 @@ def test_a_redis_that_fills_up_is_emptied_by_the_workers(deployment: Deployment)
         for first in range(0, len(big), 100):
             process.outbox.append(big[first : first + 100])
         deployment.appended += [body for _, body in big]
-        wait_until(lambda: not process.forwarder.status().up, "Redis is full")
+        process.wait_down()
         deployment.log.is_up.set()
         deployment.balance()
     finally:
@@ -294,9 +306,10 @@ def test_redis_is_read_only_for_a_while(deployment: Deployment) -> None:
     process = deployment.process()
     deployment.worker()
     deployment.append(process.outbox, 50)
+    process.wait_up()
     deployment.redis.execute_command("REPLICAOF", "127.0.0.1", "1")
     deployment.append(process.outbox, 50)
-    wait_until(lambda: not process.forwarder.status().up, "the forwarder notices")
+    process.wait_down()
     deployment.redis.execute_command("REPLICAOF", "NO", "ONE")
     deployment.balance()
 
@@ -370,7 +383,7 @@ def test_a_forwarder_starts_again(deployment: Deployment) -> None:
 
 def test_what_is_left_is_sent_at_the_end(deployment: Deployment) -> None:
     process = deployment.process(pace=PACE._replace(poll_seconds=30.0))
-    wait_until(lambda: process.forwarder.status().up, "it has begun")
+    process.wait_up()
     deployment.append(process.outbox, 175)
     process.stop()
     assert deployment.redis.xlen("events") == 175
@@ -488,7 +501,7 @@ def test_a_change_is_told_once(tmp_path: Path, registry: CollectorRegistry, capl
 def test_it_stops_while_redis_hangs(deployment: Deployment, caplog: pytest.LogCaptureFixture) -> None:
     """It would wait for the answer for an hour."""
     process = deployment.process(pace=PACE._replace(timeout_seconds=3600.0))
-    wait_until(lambda: process.forwarder.status().up, "it has begun")
+    process.wait_up()
     threads = active_count()
     deployment.server.pause()
     try:
