@@ -1,5 +1,7 @@
 """HTTP with a door in front of the application, at which a request asks once its body is there."""
 
+import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -7,7 +9,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api_pokemon.connections import BoundedProtocol
-from api_pokemon.response_head import writing_heads
+from api_pokemon.response_head import writing_at_once
 from api_pokemon.routes.door import Admission, Door, Refusal
 from api_pokemon.routes.json_route import MOST_BYTES
 
@@ -35,26 +37,17 @@ class AdmittingProtocol(BoundedProtocol):
         self._unready: tuple[RequestResponseCycle, ASGI3Application] | None = None
         self._unready_since: float | None = None
         self._admission: Admission | None = None
-        self._refused_at = 0.0
 
     def data_received(self, data: bytes) -> None:
-        """Refuse without reading, where that can be; a connection that waits for its next request has a timer."""
-        is_idle = self.timeout_keep_alive_task and not (self._is_behind or self.flow.is_held)
+        """Refuse without reading, where that can be: on a connection that waits for its next request."""
+        is_idle = self._idle_since is not None and not (self._is_behind or self.flow.is_held)
         refusal = self._door.refuse_unread(data) if is_idle else None
         if refusal is None:
             super().data_received(data)
             return
-        self._refused_at = self.loop.time()
+        self._idle_since = self.loop.time()
         self.server_state.total_requests += 1
         self._send(refusal, refusal.body)
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Wait on where something was refused unread meanwhile, for which the timer was left as it was."""
-        left_seconds = self._refused_at + self.timeout_keep_alive - self.loop.time()
-        if left_seconds > 0:
-            self.timeout_keep_alive_task = self.loop.call_later(left_seconds, self.timeout_keep_alive_handler)
-        else:
-            super().timeout_keep_alive_handler()
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
@@ -132,10 +125,13 @@ class AdmittingProtocol(BoundedProtocol):
         if verdict.headers:
             cycle.default_headers = [*cycle.default_headers, *verdict.headers]
         self._admission = verdict
-        task = self.loop.create_task(cycle.run_asgi(writing_heads(cycle, app)))
-        task.add_done_callback(verdict.leave)
-        task.add_done_callback(self.tasks.discard)
+        task = self.loop.create_task(cycle.run_asgi(writing_at_once(cycle, app)))
+        task.add_done_callback(partial(self._done, verdict))
         self.tasks.add(task)
+
+    def _done(self, admission: Admission, task: asyncio.Task[None]) -> None:
+        admission.leave()
+        self.tasks.discard(task)
 
     def _turn_away(self, cycle: RequestResponseCycle, refusal: Refusal) -> None:
         body = b"" if cycle.scope["method"] == "HEAD" else refusal.body

@@ -106,16 +106,15 @@ class BoundedProtocol(UnhurriedProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        if len(self.headers) > self.limits.headers or self._is_long():
+        is_much = self._first_bytes + self._later_bytes > self.limits.head_bytes
+        if len(self.headers) > self.limits.headers or (is_much and self._is_long()):
             raise _RefusedError
         super().on_headers_complete()
 
     def _is_long(self) -> bool:
-        """Whether the head has too many bytes; they are counted only where there may be so many."""
-        most = self.limits.head_bytes
-        if self._first_bytes + self._later_bytes <= most:
-            return False
-        return len(self.url) + sum(len(name) + len(value) + _OF_A_LINE for name, value in self.headers) > most
+        """Whether the head has too many bytes; to be asked only where so many have come, for it counts them."""
+        head_bytes = len(self.url) + sum(len(name) + len(value) + _OF_A_LINE for name, value in self.headers)
+        return head_bytes > self.limits.head_bytes
 
     def look(self, now_seconds: float) -> None:
         """Close the connection if it has waited for too long; called from time to time, with the time of the loop."""
@@ -123,7 +122,11 @@ class BoundedProtocol(UnhurriedProtocol):
         if self._over_since is not None:
             if now_seconds - self._over_since > self.limits.linger_seconds:
                 self.transport.close()
-        elif self._is_answering or not (self._in_head or self.timeout_keep_alive_task is None):
+        elif self._idle_since is not None:
+            self._waits_since = None
+            if now_seconds - self._idle_since > self.timeout_keep_alive:
+                self.transport.close()
+        elif self._is_answering:
             self._waits_since = None
         elif self._waits_since is None:
             self._waits_since = now_seconds

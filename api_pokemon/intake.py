@@ -40,6 +40,8 @@ class UnhurriedProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self.flow: HeldFlow
         self._in_work: RequestResponseCycle | None = None
+        self._idle_since: float | None = None
+        """When the last answer was sent, by the loop's clock; None while another request is read or answered."""
         self._unparsed = b""
         self._declined: bytes | None = None
         """The head of a request that asks for another protocol, without that."""
@@ -55,7 +57,7 @@ class UnhurriedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
+        self._idle_since = None
         for start in range(0, len(data), PIECE_BYTES):
             if self._is_behind:
                 self._unparsed = data[start:]
@@ -86,7 +88,16 @@ class UnhurriedProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        """As uvicorn does it, but for its timer: who looks at all connections finds those that are idle for long."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        if self.flow.read_paused:
+            self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle_since = self.loop.time()
         if self.flow.is_held:
             self.loop.call_soon(self._go_on)  # others have their turn in between
 

@@ -251,13 +251,15 @@ async def test_what_comes_behind_a_request_is_not_lost(service: Service) -> None
 async def test_a_connection_that_is_only_refused_stays_open(service: Service) -> None:
     await service.hold(HELD)
     caller = await _refused_before(service)
-    (protocol,) = (each for each in service.state.connections if each.timeout_keep_alive_task)
+    (protocol,) = (each for each in service.state.connections if each._idle_since is not None)
     assert isinstance(protocol, AdmittingProtocol)
+    assert protocol._idle_since is not None
+    soon_seconds = protocol._idle_since + protocol.timeout_keep_alive
+    await asyncio.sleep(0.01)
     assert (await caller.ask(post())).status == 503
-    protocol.timeout_keep_alive_handler()
+    protocol.look(soon_seconds)
     assert (await caller.ask(post())).status == 503
-    protocol._refused_at -= protocol.timeout_keep_alive
-    protocol.timeout_keep_alive_handler()
+    protocol.look(protocol._idle_since + protocol.timeout_keep_alive + 0.01)
     assert await caller.end() == b""
 
 

@@ -88,6 +88,11 @@ class Dex:
         """The move of that name, in English, French or as a slug; `UnknownNameError` if there is none."""
         return self._move_by_spelling.get(name) or self._move_by_id[self._move_names.find(name)]
 
+    def find_moves(self, names: Iterable[str]) -> list[Move]:
+        """The moves of those names, as :meth:`find_move` finds each."""
+        known = self._move_by_spelling
+        return [known.get(name) or self.find_move(name) for name in names]
+
     def can_duel(self, form: Form) -> bool:
         """Whether it learns a damaging move of its own; what only a pre-evolution learns does not count.
 

@@ -8,6 +8,7 @@
 readers that do not know them; it never drops a field nor changes what one means.
 """
 
+from operator import attrgetter
 from typing import Annotated
 
 import msgspec
@@ -65,6 +66,7 @@ class AskedDuel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return _encoder.encode(self)
 
 
+_id_of = attrgetter("id")
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AskedDuel)
 
@@ -84,8 +86,8 @@ def asked_duel(ranking: Ranking) -> AskedDuel:
     return AskedDuel(
         form_a=ranking.form_a.id,
         form_b=ranking.form_b.id,
-        moves=tuple([move.id for move in ranking.candidates]),
-        moves_b=None if replies is None else tuple([move.id for move in replies]),
+        moves=tuple(map(_id_of, ranking.candidates)),
+        moves_b=None if replies is None else tuple(map(_id_of, replies)),
         ranked=tuple([(item.move.id, told_win(item.win_probability)) for item in ranking.moves]),
     )
 

@@ -65,32 +65,25 @@ class Lookup:
             B's replies; None for all that it can learn.
         """
         pair_of_a, pair_of_b = self._pair_row[form_a], self._pair_row[form_b]
-        if moves_b is None:
-            return [self._against_all(form_a, pair_of_a[move], form_b) for move in moves_a]
-        replies = [pair_of_b[move] for move in moves_b]
-        if min(replies) < 0:
+        replies = None if moves_b is None else [pair_of_b[move] for move in moves_b]
+        if replies and min(replies) < 0:
             return [None] * len(moves_a)
-        return [self._against(form_a, pair_of_a[move], form_b, replies) for move in moves_a]
-
-    def _against_all(self, form_a: int, pair: int, form_b: int) -> Answer | None:
-        if pair < 0:
-            return None
-        place = pair * self._forms + form_b
-        return self._answer(form_a, place, self._worst_win[place], self._worst_reply[place])
-
-    def _against(self, form_a: int, pair: int, form_b: int, replies: Sequence[int]) -> Answer | None:
-        if pair < 0:
-            return None
-        win, first = self._win, pair * self._pairs
-        worst, worst_reply = SCALE + 1, replies[0]
-        for reply in replies:  # `min` and the like would take twice as long
-            chance = win[first + reply]
-            if chance < worst:
-                worst, worst_reply = chance, reply
-        return self._answer(form_a, pair * self._forms + form_b, worst, worst_reply)
-
-    def _answer(self, form_a: int, place: int, win: int, reply: int) -> Answer:
-        uses = self._uses
-        return Answer(
-            win / SCALE, self._pair_move[reply], self._damage[place], uses[place], uses[reply * self._forms + form_a]
-        )
+        forms, damage, uses, win = self._forms, self._damage, self._uses, self._win
+        found: list[Answer | None] = []
+        for move in moves_a:
+            pair = pair_of_a[move]
+            if pair < 0:
+                found.append(None)
+                continue
+            place = pair * forms + form_b
+            if replies is None:
+                worst, reply = self._worst_win[place], self._worst_reply[place]
+            else:
+                worst, reply, first = SCALE + 1, replies[0], pair * self._pairs
+                for other in replies:  # `min` and the like would take twice as long
+                    chance = win[first + other]
+                    if chance < worst:
+                        worst, reply = chance, other
+            reply_move, reply_uses = self._pair_move[reply], uses[reply * forms + form_a]
+            found.append(Answer(worst / SCALE, reply_move, damage[place], uses[place], reply_uses))
+        return found

@@ -200,7 +200,7 @@ class MoveRanker:
         return forms
 
     def _named(self, names: Sequence[str]) -> tuple[Move, ...]:
-        return tuple({move.id: move for move in map(self._dex.find_move, names)}.values())
+        return tuple({move.id: move for move in self._dex.find_moves(names)}.values())
 
     def _asked(self, forms: tuple[Form, Form], candidates: tuple[Move, ...], replies: tuple[Move, ...] | None) -> Asked:
         form_a, form_b = forms
@@ -244,8 +244,11 @@ class MoveRanker:
                     by_speed if move.priority == reply.priority else _first(move.priority, reply.priority),
                 )
             )
-        ranked.sort(key=attrgetter("win_probability"), reverse=True)
+        ranked.sort(key=_win_probability_of, reverse=True)
         return tuple(ranked)
+
+
+_win_probability_of = attrgetter("win_probability")
 
 
 def _first(mine: int, other: int) -> MovesFirst:

@@ -101,33 +101,24 @@ def _facts(dex: Dex, move: Move, language: Language) -> _Facts:
 
 
 def _ranked(ranked: RankedMove, facts: Mapping[int, _Facts]) -> schemas.RankedMove:
+    """Numbers to four decimals; none is negative, and `round` would take eight times as long."""
     win_probability = told_win(ranked.win_probability)
+    hits, hits_back = ranked.hits_to_knock_out, ranked.opponent_hits_to_knock_out
     return _RankedMove(  # in the order of its fields: by name, it would take longer
         *facts[ranked.move.id],
         ranked.stab,
         ranked.type_multiplier,
-        _four_decimals(ranked.expected_damage),
+        int(ranked.expected_damage * 1e4 + 0.5) / 1e4,
         ranked.learnable,
         facts[ranked.opponent_move.id].name,
         win_probability,
-        _winner(win_probability),
-        _Because(_hits(ranked.hits_to_knock_out), _hits(ranked.opponent_hits_to_knock_out), _SIDES[ranked.moves_first]),
+        "pokemon_a" if win_probability > 0.5 else "pokemon_b" if win_probability < 0.5 else "either",
+        _Because(
+            int(hits * 1e4 + 0.5) / 1e4 if hits < MOST_TELLING_USES else None,
+            int(hits_back * 1e4 + 0.5) / 1e4 if hits_back < MOST_TELLING_USES else None,
+            _SIDES[ranked.moves_first],
+        ),
     )
-
-
-def _winner(win_probability: float) -> schemas.Side:
-    if win_probability == 0.5:
-        return "either"
-    return "pokemon_a" if win_probability > 0.5 else "pokemon_b"
-
-
-def _hits(hits: float) -> float | None:
-    return _four_decimals(hits) if hits < MOST_TELLING_USES else None
-
-
-def _four_decimals(value: float) -> float:
-    """A value that is not negative; `round` takes eight times as long, and is called often."""
-    return int(value * 1e4 + 0.5) / 1e4
 
 
 def _unranked(unranked: UnrankedMove, language: Language) -> schemas.UnrankedMove:

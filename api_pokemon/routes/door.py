@@ -43,7 +43,7 @@ class Admission:
         self._lane: Lane | None = lane
         self.headers = headers
 
-    def leave(self, _: object = None) -> None:
+    def leave(self) -> None:
         """Give the place back, once: when the answer is sent, or when the task is done without one."""
         if self._lane:
             self._lane.leave()
