@@ -15,6 +15,7 @@ from api_pokemon.main import create_app
 from api_pokemon.routes.keys import Keys
 from api_pokemon.settings import Settings
 from tests.visiting import (
+    AGES,
     BATCH,
     DUEL,
     HELD,
@@ -94,7 +95,7 @@ async def test_a_path_that_no_route_has_is_counted_without_its_name(service: Ser
 
 
 async def test_a_page_of_another_origin_may_read_why_it_is_refused(tmp_path: Path) -> None:
-    async with limited(tmp_path, rate_limit="1/day", cors_origins="https://page.example") as service:
+    async with limited(tmp_path, rate_limit=f"1/{AGES}", cors_origins="https://page.example") as service:
         caller = await service.caller()
         for origin, allowed in (("https://page.example", True), ("https://other.example", False)):
             for _ in range(2):
@@ -264,7 +265,7 @@ async def test_a_connection_that_is_only_refused_stays_open(service: Service) ->
 
 
 async def test_what_overload_refuses_does_not_count_towards_the_rate_limit(tmp_path: Path) -> None:
-    async with limited(tmp_path, max_in_work=MOST, rate_limit=f"{HELD + 1}/day") as service:
+    async with limited(tmp_path, max_in_work=MOST, rate_limit=f"{HELD + 1}/{AGES}") as service:
         service.outbox.opened.clear()
         held = await service.hold(HELD)
         caller = await _refused_before(service)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import RedisServer
-from tests.visiting import DUEL, Service, get, limited, post
+from tests.visiting import AGES, DUEL, Service, get, limited, post
 
 
 async def statuses(service: Service, number: int, *headers: str) -> list[int]:
@@ -48,7 +48,7 @@ async def test_behind_a_trusted_proxy_each_address_counts(tmp_path: Path) -> Non
 async def test_processes_share_it_while_redis_is_there(
     tmp_path: Path, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = {"stream_url": redis_server.url, "rate_limit": "60/day"}
+    settings = {"stream_url": redis_server.url, "rate_limit": f"60/{AGES}"}
     async with limited(tmp_path, **settings) as one, limited(tmp_path, **settings) as other:
         assert await statuses(one, 60) == [200] * 60
         sent = 1

@@ -20,6 +20,9 @@ from api_pokemon.settings import Settings
 DUEL = b'{"pokemon_a_id":1,"pokemon_b_id":25,"available_moves":["Surf"]}'
 BATCH = b'{"duels":[' + DUEL + b"]}"
 MOST = 1
+AGES = "10000 days"
+"""A window of the rate limit that does not end while tests run, as a day does at midnight."""
+
 HELD = BURST * MOST
 """What comes in at once where nobody was refused just before."""
 
@@ -136,10 +139,10 @@ async def running(app: Starlette) -> AsyncIterator[tuple[int, uvicorn.Server]]:
 
 @asynccontextmanager
 async def limited(tmp_path: Path, **variables: Any) -> AsyncIterator[Service]:
-    """A service whose outbox is open, with a rate limit."""
+    """A service whose outbox is open, with a rate limit: five requests, until 2052."""
     registry, outbox = CollectorRegistry(), HeldOutbox()
     outbox.opened.set()
-    settings = Settings(data_dir=tmp_path, tablebase=False, _env_file=None, **{"rate_limit": "5/day", **variables})
+    settings = Settings(data_dir=tmp_path, tablebase=False, _env_file=None, **{"rate_limit": f"5/{AGES}", **variables})
     async with running(create_app(settings, registry=registry, recorder=outbox)) as (port, serving):
         service = Service(port, serving, outbox, registry)
         yield service

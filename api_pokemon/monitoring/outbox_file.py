@@ -186,8 +186,11 @@ def _refuse_journal_alone(path: Path) -> None:
 
 def _refuse_broken_journal(connection: sqlite3.Connection, path: Path, before: Journal) -> None:
     """What SQLite understood of the journal must be all that it held before it was opened."""
-    frames = carry_over(connection)
-    is_cut = 0 <= frames < before.surely_committed and read_journal(journal_of(path)).salts == before.salts
+    is_cut = 0 <= carry_over(connection) < before.surely_committed
+    if is_cut:
+        connection.execute("BEGIN IMMEDIATE")  # whoever was about to begin it anew has written its head by then
+        connection.execute("ROLLBACK")
+        is_cut = read_journal(journal_of(path)).salts == before.salts
     if is_cut or not before.is_readable:
         raise NotRecordedError(f"The journal of {path} is damaged before its end.", "damaged")
 

@@ -79,7 +79,7 @@ class Books:
 
     def missed(self) -> list[str]:
         """What was promised and did not hold."""
-        return [*self._slow(), *self._forbidden(), *self._lost()]
+        return [*self._slow(), *self._forbidden(), *self._unfelt(), *self._lost()]
 
     def _slow(self) -> Iterable[str]:
         for blow in self._blows:
@@ -95,6 +95,11 @@ class Books:
             found.update((answer, where) for answer in outcome.answers if answer not in allowed)
         for (answer, where), times in found.items():
             yield f"{where}: {times} times {answer!r}, which nothing excuses"
+
+    def _unfelt(self) -> Iterable[str]:
+        for fault in {blow.fault.name: blow.fault for blow in self._blows}.values():
+            if fault.shows and not any(fault.shows in outcome.answers for outcome in self._load.outcomes):
+                yield f"{fault.name}: nobody was answered {fault.shows!r}, so it was not felt"
 
     def _lost(self) -> Iterable[str]:
         balance = self.balance(self._load.outcomes)

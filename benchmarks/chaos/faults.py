@@ -49,6 +49,8 @@ class Fault(NamedTuple):
         How long it lasts, between these two.
     allows
         Answers other than predictions that it may bring, until the service is as usual again.
+    shows
+        One that it must bring, of all its times once at least, or nobody felt it.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Fault(NamedTuple):
     hold: Callable[[], None] = _nothing
     seconds: tuple[float, float] = (0.0, 0.0)
     allows: frozenset[str] = frozenset({OVERLOADED})
+    shows: str | None = None
 
 
 def faults_of(site: Site, clock: Clock, random: Random) -> list[Fault]:
@@ -123,6 +126,7 @@ def _disks(site: Site) -> Iterator[Fault]:
             disk.fill,
             seconds=_FULL_REPORTS_SECONDS if name == "reports" else _FULL_SECONDS,
             allows=frozenset({OVERLOADED, NOT_RECORDED}) if name == "outbox" else frozenset({OVERLOADED}),
+            shows=NOT_RECORDED if name == "outbox" else None,
         )
 
 

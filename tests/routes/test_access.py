@@ -38,10 +38,11 @@ class Row(NamedTuple):
         return self.template.format(**ids, fault="slow-handler", file="start.js")
 
 
+METRICS = Row("GET", "/metrics", Role.METRICS)
 WORKER = (
     Row("GET", "/health/live", ANYONE),
     Row("GET", "/health/ready", ANYONE),
-    Row("GET", "/metrics", Role.METRICS),
+    METRICS,
     Row("GET", "/faults", Role.ADMIN),
     Row("PUT", "/faults/{fault}", Role.ADMIN),
     Row("DELETE", "/faults/{fault}", Role.ADMIN),
@@ -82,11 +83,12 @@ def settings_for(folder: Path, **changes: object) -> Settings:
 class Program(NamedTuple):
     app: Starlette
     sent: dict[str, str | None]
+    port: int = 80
 
     async def ask(self, row: Row, key: str) -> int:
         transport = ASGITransport(self.app, raise_app_exceptions=False)
         headers = {} if self.sent[key] is None else {"X-API-Key": str(self.sent[key])}
-        async with AsyncClient(transport=transport, base_url="http://service") as client:
+        async with AsyncClient(transport=transport, base_url=f"http://service:{self.port}") as client:
             return (await client.request(row.method, row.path, headers=headers)).status_code
 
 
@@ -106,6 +108,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def api(folder: Path) -> Program:
     return program(folder, create_app(settings_for(folder)))
+
+
+@pytest.fixture(scope="module")
+def metrics(folder: Path) -> Program:
+    """What the API answers on the port of metrics."""
+    return program(folder, create_app(settings_for(folder, metrics_port=9464)))._replace(port=9464)
 
 
 @pytest.fixture(scope="module")
@@ -138,13 +146,24 @@ def expected(needed: Role | None, key: str) -> set[int]:
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize(
     ("name", "row"),
-    [("api", row) for row in API + PAGES] + [("worker", row) for row in WORKER],
+    [("api", row) for row in API + PAGES] + [("worker", row) for row in WORKER] + [("metrics", METRICS)],
     ids=lambda value: f"{value.method} {value.template}" if isinstance(value, Row) else value,
 )
 async def test_who_is_let_in(name: str, row: Row, key: str, request: pytest.FixtureRequest) -> None:
     status = await request.getfixturevalue(name).ask(row, key)
+    if row.method == "GET":
+        assert await request.getfixturevalue(name).ask(row._replace(method="HEAD"), key) == status
     refused = expected(row.needed, key)
     assert status in refused if refused else status not in (401, 403)
+
+
+@pytest.mark.parametrize("row", API + PAGES, ids=lambda row: f"{row.method} {row.template}")
+async def test_on_the_port_of_metrics_there_is_nothing_else(metrics: Program, row: Row) -> None:
+    assert (await metrics.ask(row, "admin") == 404) == (row != METRICS)
+
+
+async def test_where_metrics_have_a_port_they_are_nowhere_else(metrics: Program) -> None:
+    assert await metrics._replace(port=80).ask(METRICS, "admin") == 404
 
 
 def test_the_document_states_the_need_of_every_operation(api: Program) -> None:
