@@ -40,8 +40,7 @@ class AdmittingProtocol(BoundedProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Refuse without reading, where that can be: on a connection that waits for its next request."""
-        is_idle = self._idle_since is not None and not (self._is_behind or self.flow.is_held)
-        refusal = self._door.refuse_unread(data) if is_idle else None
+        refusal = self._door.refuse_unread(data) if self._is_idle else None
         if refusal is None:
             super().data_received(data)
             return

@@ -122,12 +122,12 @@ class BoundedProtocol(UnhurriedProtocol):
         if self._over_since is not None:
             if now_seconds - self._over_since > self.limits.linger_seconds:
                 self.transport.close()
-        elif self._idle_since is not None:
+        elif self._is_answering or self.flow.is_held:
+            self._waits_since = None
+        elif self._idle_since is not None and not self._in_head:
             self._waits_since = None
             if now_seconds - self._idle_since > self.timeout_keep_alive:
                 self.transport.close()
-        elif self._is_answering:
-            self._waits_since = None
         elif self._waits_since is None:
             self._waits_since = now_seconds
         elif now_seconds - self._waits_since > self.limits.head_seconds:
@@ -142,6 +142,12 @@ class BoundedProtocol(UnhurriedProtocol):
             self._unsent_since = (unsent, now_seconds)
         elif now_seconds - since_seconds > self.limits.unread_seconds:
             self.transport.abort()
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether all that came is read and answered, and more may come."""
+        is_behind = self._in_head or self._is_deaf or self._is_behind or self.flow.is_held
+        return self._idle_since is not None and not is_behind
 
     @property
     def _is_answering(self) -> bool:

@@ -41,7 +41,7 @@ class UnhurriedProtocol(HttpToolsProtocol):
         self.flow: HeldFlow
         self._in_work: RequestResponseCycle | None = None
         self._idle_since: float | None = None
-        """When the last answer was sent, by the loop's clock; None while another request is read or answered."""
+        """Since the last answer, by the loop's clock; None once anything more came. What came before may be unread."""
         self._unparsed = b""
         self._declined: bytes | None = None
         """The head of a request that asks for another protocol, without that."""

@@ -1,6 +1,6 @@
-"""Answers written at once, head and body together, in a third of the time that the server takes for the head alone."""
+"""Answers written at once, head and body together, in about half of the time that the server takes for them."""
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
@@ -20,7 +20,8 @@ def writing_at_once(cycle: RequestResponseCycle, app: ASGI3Application) -> ASGI3
 
     A head waits for the body, as ASGI wants it to. Most headers are the same each time, and the server looks into each
     byte of each of them; here their lines are kept. Whatever is not usual (a body in parts, no length, a connection
-    that closes, a client that is gone or slow) is left to the server.
+    that closes, a client that is gone or slow) is left to the server. A head without a body leaves in the end: within
+    the application, it has long been counted as an answer that has begun.
     """
     start: ASGISendEvent | None = None
 
@@ -36,8 +37,12 @@ def writing_at_once(cycle: RequestResponseCycle, app: ASGI3Application) -> ASGI3
             await cycle.send(head)
         await cycle.send(message)
 
-    def run(scope: Scope, receive: ASGIReceiveCallable, _: ASGISendCallable) -> Awaitable[None]:
-        return app(scope, receive, send)
+    async def run(scope: Scope, receive: ASGIReceiveCallable, _: ASGISendCallable) -> None:
+        try:
+            await app(scope, receive, send)
+        finally:
+            if start:
+                await cycle.send(start)
 
     return run
 

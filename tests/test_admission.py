@@ -255,8 +255,8 @@ async def test_a_connection_that_is_only_refused_stays_open(service: Service) ->
     (protocol,) = (each for each in service.state.connections if each._idle_since is not None)
     assert isinstance(protocol, AdmittingProtocol)
     assert protocol._idle_since is not None
-    soon_seconds = protocol._idle_since + protocol.timeout_keep_alive
-    await asyncio.sleep(0.01)
+    soon_seconds = protocol._idle_since + protocol.timeout_keep_alive + 0.01
+    await asyncio.sleep(0.1)
     assert (await caller.ask(post())).status == 503
     protocol.look(soon_seconds)
     assert (await caller.ask(post())).status == 503
@@ -276,10 +276,15 @@ async def test_what_overload_refuses_does_not_count_towards_the_rate_limit(tmp_p
 
 
 async def test_a_refusal_unread_closes_its_connection_while_the_server_stops(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     await service.hold(HELD)
     caller = await _refused_before(service)
     monkeypatch.setattr(service.state, "default_headers", [(b"connection", b"close")])
     assert (await caller.ask(post())).headers["connection"] == "close"
+    refused = service.counted(503)
+    caller.send(post())  # which nobody reads any more
+    await asyncio.sleep(0.1)
     assert await caller.end() == b""
+    assert service.counted(503) == refused
+    assert not caplog.records

@@ -140,6 +140,34 @@ class TestTime:
                 await asyncio.sleep(1.5)
             assert not reader.at_eof()
 
+    async def test_half_a_head_behind_a_request_is_cut_off_after_its_answer(self, server: Server) -> None:
+        async with connected(server) as (reader, writer):
+            writer.write(b"GET /slow HTTP/1.1\r\nHost: service\r\n\r\nGET / HT")
+            assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200 ")
+            assert (await rest(reader)).startswith(b"HTTP/1.1 408 ")
+
+    async def test_who_takes_an_answer_in_slowly_may_ask_for_the_next_one_meanwhile(self, server: Server) -> None:
+        with socket.socket() as end:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+            end.connect(("127.0.0.1", server.port))  # type: ignore[attr-defined]
+            reader, writer = await asyncio.open_connection(sock=end)
+            writer.write(b"GET /large HTTP/1.1\r\nHost: service\r\n\r\n")
+            await asyncio.sleep(2 * LOOK_SECONDS)
+            writer.write(GET + b"\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            for _ in range(32):
+                await reader.readexactly(LARGE // 32)
+                await asyncio.sleep(LOOK_SECONDS)
+            assert head.startswith(b"HTTP/1.1 200 ")
+            assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200 ")
+            writer.close()
+
+    async def test_who_is_silent_after_an_answer_is_let_go(self, server: Server) -> None:
+        server.config.timeout_keep_alive = 1
+        async with connected(server) as (reader, writer):
+            writer.write(GET + b"\r\n")
+            assert (await rest(reader)).startswith(b"HTTP/1.1 200 ")
+
     async def test_who_takes_in_nothing_of_an_answer_is_let_go(self, server: Server) -> None:
         with socket.create_connection(("127.0.0.1", server.port)) as client:  # type: ignore[attr-defined]
             client.sendall(b"GET /large HTTP/1.1\r\nHost: service\r\n\r\n")

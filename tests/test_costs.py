@@ -48,10 +48,10 @@ WRITER = "8a4f4d0e-6f5a-4c3c-9d53-2f2a0c6c7b10"
 MOST_CALLS = 770
 """Of functions, those written in C too, for one request in the thread of the event loop, answered by ONNX."""
 
-MOST_CALLS_TOGETHER = 420
+MOST_CALLS_TOGETHER = 390
 """The same for each of 32 requests at a time, which share runs of the model."""
 
-MOST_LOOKUP_CALLS = 150
+MOST_LOOKUP_CALLS = 107
 """The same for ranking and writing four moves against four replies, from a tablebase."""
 
 

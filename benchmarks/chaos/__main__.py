@@ -8,6 +8,7 @@ kind of fault, and ends with status 1 where something did not hold:
 - each prediction that was answered is in the log, exactly once;
 - no answer but a prediction, unless a full disk excuses `not-recorded`, or a kill a connection that it cut; but
   `overloaded` is always allowed;
+- where the disk under the outbox was full, somebody was answered `not-recorded`;
 - within 10 s after the end of each fault, requests are answered as before it.
 
 It runs in a mount namespace of its own, which takes all that it has mounted with it, and starts everything so that it
@@ -83,6 +84,8 @@ def _burn(name: str, folder: Path, seconds: float, options: argparse.Namespace) 
         spec = Spec(tuple(site.ports), options.clients, options.rate, options.seed)
         with Load(spec, true_clock) as load:
             blows = Fire(site, load, faults, random, tell).burn(seconds)
+        if never := {fault.name for fault in faults}.difference(blow.fault.name for blow in blows):
+            tell(f"did not come in this time: {', '.join(sorted(never))}")
         tell("the load has ended; waiting until all is logged")
         not_drained = wait_until_drained(site)
         books = Books(site, load, blows)
