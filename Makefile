@@ -117,6 +117,10 @@ dashboards: $(DEV) ## Write the JSON of Grafana's dashboards from their source
 test-clone: ## Time `make run` in a fresh clone with an empty home folder
 	scripts/time_start.py
 
+.PHONY: kill-containers
+kill-containers: ## Kill each container of the running stack under load, as root, and see that nothing is lost
+	scripts/kill_containers.py $(OPTIONS)
+
 .PHONY: lock
 lock: $(DEV) ## Compile the lock files; `make lock UPGRADE=--upgrade` takes newer versions
 	$(call compile,requirements-dev.txt,--group dev --extra train --extra reports $(UPGRADE))
