@@ -87,10 +87,14 @@ class Stack:
 
         Raises
         ------
+        RuntimeError
+            If it does not run.
         TimeoutError
-            If it is not.
+            If it is not back in time.
         """
-        container = self._ask(*self._compose, "ps", "--quiet", service).split()[0]
+        container = self._ask(*self._compose, "ps", "--quiet", service).strip()
+        if not container:
+            raise RuntimeError(f"{service} does not run: start the stack with `docker compose up -d --wait`.")
         before = self._state(container)[0]
         os.kill(int(self._ask("docker", "inspect", "--format", "{{.State.Pid}}", container)), signal.SIGKILL)
         began = time.monotonic()
@@ -156,5 +160,5 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except TimeoutError as error:
+    except (RuntimeError, TimeoutError, OSError, subprocess.CalledProcessError) as error:
         sys.exit(str(error))

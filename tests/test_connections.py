@@ -25,6 +25,8 @@ class Quick(BoundedProtocol):
 
 
 class Server(uvicorn.Server):
+    port = 0
+
     async def on_tick(self, counter: int) -> bool:
         look_at_all(self.server_state.connections)
         return await super().on_tick(counter)
@@ -45,7 +47,7 @@ async def server() -> AsyncIterator[Server]:
     config = uvicorn.Config(app, http=Quick, loop="asyncio", lifespan="off", ws="none", log_config=None)
     server = Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server.port = listener.getsockname()[1]  # type: ignore[attr-defined]
+        server.port = listener.getsockname()[1]
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         yield server
         server.should_exit = True
@@ -54,7 +56,7 @@ async def server() -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def connected(server: Server) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)  # type: ignore[attr-defined]
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     try:
         yield reader, writer
     finally:
@@ -149,7 +151,7 @@ class TestTime:
     async def test_who_takes_an_answer_in_slowly_may_ask_for_the_next_one_meanwhile(self, server: Server) -> None:
         with socket.socket() as end:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-            end.connect(("127.0.0.1", server.port))  # type: ignore[attr-defined]
+            end.connect(("127.0.0.1", server.port))
             reader, writer = await asyncio.open_connection(sock=end)
             writer.write(b"GET /large HTTP/1.1\r\nHost: service\r\n\r\n")
             await asyncio.sleep(2 * LOOK_SECONDS)
@@ -169,7 +171,7 @@ class TestTime:
             assert (await rest(reader)).startswith(b"HTTP/1.1 200 ")
 
     async def test_who_takes_in_nothing_of_an_answer_is_let_go(self, server: Server) -> None:
-        with socket.create_connection(("127.0.0.1", server.port)) as client:  # type: ignore[attr-defined]
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
             client.sendall(b"GET /large HTTP/1.1\r\nHost: service\r\n\r\n")
             await gone(server, of=1)
 
@@ -238,7 +240,7 @@ class TestSize:
 class TestNumber:
     async def test_beyond_the_bound_who_comes_is_told_and_others_are_served_on(self, server: Server) -> None:
         async with connected(server) as (reader, writer):
-            others = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(19)]  # type: ignore[attr-defined]
+            others = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(19)]
             async with connected(server) as (late, _):
                 assert (await rest(late)).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
             writer.write(GET + b"\r\n")

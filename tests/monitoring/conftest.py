@@ -1,14 +1,16 @@
-"""What every test may need: a registry, an empty database, a clock that only moves when told, a caller in bare ASGI."""
+"""What many tests need: a registry, a database, an outbox, a small disk, a clock that moves when told, a caller."""
 
 from asyncio import Event
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from api_pokemon.monitoring import Outbox
 from tests.clocks import Clock
+from tests.monitoring.disks import MEGABYTE, Disk, small_disk
 
 Message = dict[str, Any]
 Ask = Callable[..., Awaitable[list[Message]]]
@@ -25,6 +27,26 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def registry() -> CollectorRegistry:
     return CollectorRegistry()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where an outbox will be."""
+    return tmp_path / "outbox-0.sqlite"
+
+
+@pytest.fixture
+def outbox(path: Path) -> Iterator[Outbox]:
+    outbox = Outbox(path)
+    yield outbox
+    outbox.close()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """That can be filled, and made read-only."""
+    with small_disk(tmp_path / "disk", 4 * MEGABYTE) as disk:
+        yield disk
 
 
 @pytest.fixture

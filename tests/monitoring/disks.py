@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tests.needs import needs
 
+MEGABYTE = 1 << 20
+
 
 class Disk:
     """A mounted file system in memory."""

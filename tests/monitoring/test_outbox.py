@@ -1,12 +1,9 @@
-"""One file: what it keeps, whoever dies, and what befalls it."""
+"""One file: what it keeps, whoever shares it and whoever dies."""
 
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from random import Random
 from time import time
@@ -14,53 +11,9 @@ from time import time
 import pytest
 
 from api_pokemon.monitoring import Entry, NotRecordedError, Outbox, Outcome, encode, new_id
-from api_pokemon.monitoring.outbox_journal import read_journal
-from api_pokemon.monitoring.outbox_paths import journal_of
-from tests.monitoring.disks import Disk, small_disk
+from tests.monitoring.outboxes import held, items, set_aside
 
 SUBJECT = "0190f5b6-7c0e-7abc-8def-0123456789ab"
-MEGABYTE = 1 << 20
-WORTH_IT = 300
-"""Events after which a journal is carried over."""
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "outbox-0.sqlite"
-
-
-@pytest.fixture
-def outbox(path: Path) -> Iterator[Outbox]:
-    outbox = Outbox(path)
-    yield outbox
-    outbox.close()
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    with small_disk(tmp_path / "disk", 4 * MEGABYTE) as disk:
-        yield disk
-
-
-def items(number: int, size: int = 100) -> list[tuple[str, bytes]]:
-    return [(new_id(), bytes([65 + place % 26]) * size) for place in range(number)]
-
-
-def fill(outbox: Outbox, number: int = 50, size: int = 4000) -> str:
-    """Append until it is refused, and return the reason."""
-    while True:
-        try:
-            outbox.append(items(number, size))
-        except NotRecordedError as refusal:
-            return refusal.reason
-
-
-def held(outbox: Outbox) -> list[bytes]:
-    return [entry.body for entry in outbox.read(0, 1_000_000)]
-
-
-def set_aside(path: Path) -> list[Path]:
-    return sorted(path.parent.glob("outbox-0.damaged-*.sqlite"))
 
 
 def test_entries_come_in_the_order_in_which_they_were_accepted(outbox: Outbox) -> None:
@@ -111,66 +64,6 @@ def test_an_entry_is_found_by_the_prediction_it_is_about(outbox: Outbox) -> None
     assert outbox.find(new_id()) == []
     outbox.remove_through(201)
     assert outbox.find(SUBJECT) == [b"outcome"]
-
-
-def test_the_journal_is_carried_over_beside_whoever_appends(path: Path, outbox: Outbox) -> None:
-    outbox.append([(SUBJECT, b"a prediction")] * WORTH_IT)
-    assert b"a prediction" not in path.read_bytes()
-    with closing(sqlite3.connect(path, isolation_level=None)) as appending, ThreadPoolExecutor() as other_thread:
-        appending.execute("BEGIN IMMEDIATE")
-        other_thread.submit(outbox.carry_over).result()
-    assert b"a prediction" in path.read_bytes()
-
-
-def test_few_events_begin_no_new_journal(path: Path, outbox: Outbox) -> None:
-    """Whoever appends first to a new one waits for the disk, as its head is written."""
-    outbox.append(items(1))
-    begun = read_journal(journal_of(path)).salts
-    for _ in range(WORTH_IT - 2):
-        outbox.append(items(1))
-        outbox.carry_over()
-    assert read_journal(journal_of(path)).salts == begun
-    outbox.append(items(1))
-    outbox.carry_over()
-    outbox.append(items(1))
-    assert read_journal(journal_of(path)).salts != begun
-
-
-def test_nothing_is_carried_over_to_a_file_that_is_closed(path: Path, outbox: Outbox) -> None:
-    outbox.append(items(WORTH_IT))
-    outbox.close()
-    path.unlink()
-    outbox.carry_over()
-    assert not path.exists()
-    outbox.append([(SUBJECT, b"a prediction")])
-    outbox.carry_over()
-    assert b"a prediction" in path.read_bytes()
-
-
-def test_without_a_second_connection_events_are_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> None:
-        raise sqlite3.OperationalError("unable to open database file")
-
-    monkeypatch.setattr("api_pokemon.monitoring.outbox.open_carrier", refuse)
-    with closing(Outbox(path)) as outbox:
-        outbox.append(items(WORTH_IT))
-        outbox.carry_over()
-        assert len(held(outbox)) == WORTH_IT
-
-
-def test_a_full_disk_does_not_take_the_journal_and_nothing_is_lost(
-    disk: Disk, caplog: pytest.LogCaptureFixture
-) -> None:
-    with closing(Outbox(disk.folder / "outbox-0.sqlite")) as outbox:
-        outbox.append(items(WORTH_IT))
-        filler = disk.fill()
-        outbox.carry_over()
-        assert "cannot be carried over" in caplog.text
-        assert len(held(outbox)) == WORTH_IT
-        filler.unlink()
-        outbox.append(items(WORTH_IT))
-        outbox.carry_over()
-        assert len(held(outbox)) == 2 * WORTH_IT
 
 
 def test_the_state_tells_what_is_held(outbox: Outbox) -> None:
@@ -297,95 +190,3 @@ def test_what_was_accepted_survives_the_death_of_the_process(path: Path, lines: 
     outbox.close()
     assert found[: len(told)] == told
     assert len(found) - len(told) < 8  # at most the batch that nobody was told of
-
-
-def test_a_full_outbox_refuses_until_entries_go(path: Path) -> None:
-    outbox = Outbox(path, max_bytes=MEGABYTE)
-    assert fill(outbox) == "outbox-full"
-    before = held(outbox)
-    assert outbox.state().pending == len(before) > 50
-    assert len(before) % 50 == 0
-    assert fill(outbox, number=1) == "outbox-full"
-    outbox.remove_through(100)
-    outbox.append(items(50, 4000))
-    for _ in range(20):
-        outbox.remove_through(outbox.state().last_sequence)
-        assert fill(outbox) == "outbox-full"
-        assert outbox.state().bytes <= MEGABYTE
-    outbox.close()
-
-
-def test_a_bound_holds_for_a_file_that_is_larger_already(path: Path) -> None:
-    """Nothing is lost where someone lowers the bound."""
-    outbox = Outbox(path)
-    outbox.append(items(500, 4000))
-    outbox.close()
-    smaller = Outbox(path, max_bytes=MEGABYTE)
-    assert fill(smaller) == "outbox-full"
-    assert smaller.state().pending >= 500
-    smaller.remove_through(400)
-    smaller.append(items(50, 4000))
-    smaller.close()
-
-
-def test_a_full_disk_refuses_until_there_is_space(disk: Disk) -> None:
-    outbox = Outbox(disk.folder / "outbox-0.sqlite")
-    outbox.append(items(10))
-    filler = disk.fill()
-    assert fill(outbox) == "disk-full"
-    before = held(outbox)
-    assert before[:10] == [body for _, body in items(10)]
-    with pytest.raises(NotRecordedError, match="Free space on its disk"):
-        outbox.append(items(50, 4000))
-    filler.unlink()
-    outbox.append(items(50, 4000))
-    assert held(outbox)[: len(before)] == before
-    assert outbox.state().pending == len(before) + 50
-    outbox.close()
-
-
-def test_on_a_full_disk_none_is_made(disk: Disk) -> None:
-    filler = disk.fill()
-    with pytest.raises(NotRecordedError) as refused:
-        Outbox(disk.folder / "outbox-0.sqlite")
-    assert refused.value.reason == "disk-full"
-    filler.unlink()
-    outbox = Outbox(disk.folder / "outbox-0.sqlite")
-    outbox.append(items(1))
-    outbox.close()
-    assert set_aside(outbox.path) == []
-
-
-def test_a_read_only_disk_refuses_until_it_can_be_written(disk: Disk) -> None:
-    outbox = Outbox(disk.folder / "outbox-0.sqlite")
-    outbox.append(items(10))
-    outbox.close()
-    disk.make_read_only()
-    with pytest.raises(NotRecordedError, match="Let this process write it") as refused:
-        outbox.append(items(1))
-    assert refused.value.reason == "read-only"
-    disk.make_writable()
-    assert outbox.append(items(1)) == 11
-    outbox.close()
-
-
-def test_a_folder_that_is_not_there_is_no_outbox(tmp_path: Path) -> None:
-    with pytest.raises(NotRecordedError, match="missing/outboxes") as refused:
-        Outbox(tmp_path / "missing" / "outbox-0.sqlite")
-    assert refused.value.reason == "io"
-
-
-def test_a_lock_that_another_holds_refuses_until_it_is_released(path: Path, outbox: Outbox, monkeypatch) -> None:
-    outbox.append(items(1))
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    outbox._open().execute("PRAGMA busy_timeout = 20")
-    with pytest.raises(NotRecordedError, match="stopped") as refused:
-        outbox.append(items(1))
-    assert refused.value.reason == "busy"
-    with pytest.raises(NotRecordedError):
-        outbox.remove_through(1)
-    assert outbox.state().pending == 1
-    other.execute("ROLLBACK")
-    other.close()
-    assert outbox.append(items(1)) == 2

@@ -10,6 +10,7 @@ import pytest
 
 from api_pokemon.monitoring import NotRecordedError, Outbox, new_id
 from api_pokemon.monitoring.outbox_paths import journal_of
+from tests.monitoring.outboxes import set_aside
 
 
 @pytest.fixture
@@ -32,10 +33,6 @@ def outbox(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outbox]:
 
 def items(number: int) -> list[tuple[str, bytes]]:
     return [(new_id(), b"%4d" % place * 250) for place in range(number)]
-
-
-def set_aside(path: Path) -> list[Path]:
-    return sorted(path.parent.glob("outbox-0.damaged-*.sqlite"))
 
 
 def overwrite(path: Path, first: float, last: float) -> None:

@@ -9,8 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from api_pokemon.monitoring import NotRecordedError, Outbox, OutboxFolder, OutboxRecorder, Prediction, encode, new_id
 from api_pokemon.monitoring.outbox_metrics import OutboxMetrics
-
-MEGABYTE = 1 << 20
+from tests.monitoring.disks import MEGABYTE
 
 
 @pytest.fixture
