@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry
 from api_pokemon.monitoring import Outbox
 from tests.clocks import Clock
 from tests.monitoring.disks import MEGABYTE, Disk, small_disk
+from tests.monitoring.forwarding import Deployment
+from tests.servers import RedisServer
 
 Message = dict[str, Any]
 Ask = Callable[..., Awaitable[list[Message]]]
@@ -47,6 +49,20 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     """That can be filled, and made read-only."""
     with small_disk(tmp_path / "disk", 4 * MEGABYTE) as disk:
         yield disk
+
+
+@pytest.fixture(scope="module")
+def lasting_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, lasting_server: RedisServer) -> Iterator[Deployment]:
+    deployment = Deployment(tmp_path / "outbox", lasting_server)
+    deployment.redis.flushall()
+    yield deployment
+    deployment.close()
 
 
 @pytest.fixture

@@ -3,167 +3,20 @@
 Each test ends with the same balance: every event that was appended is in the log, outboxes and stream are empty.
 """
 
-import json
 import logging
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from threading import Event, Thread, active_count
+from threading import active_count
 from uuid import uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry
-from redis import Redis
 
-from api_pokemon.monitoring.back_off import BackOff
-from api_pokemon.monitoring.errors import NotRecordedError, StreamUnavailableError
-from api_pokemon.monitoring.forwarder import Forwarder, Pace
 from api_pokemon.monitoring.outbox import Outbox
 from api_pokemon.monitoring.outbox_folder import OutboxFolder
-from api_pokemon.monitoring.outbox_sender import SendLimits
 from api_pokemon.monitoring.redis_stream import RedisStream
 from api_pokemon.monitoring.stream_metrics import StreamMetrics
+from tests.monitoring.forwarding import LIMITS, PACE, Deployment, Process
 from tests.servers import RedisServer, wait_until
-
-PACE = Pace(poll_seconds=0.01, report_seconds=0.05, claim_seconds=0.1, timeout_seconds=30.0)
-LIMITS = SendLimits(window=1000, batch=50, check_seconds=0.2, longest_check_seconds=1.0)
-BACK_OFF = BackOff(first_seconds=0.02, longest_seconds=0.2)
-
-
-class Log:
-    """Counts how often each event came; the real one keeps the first."""
-
-    def __init__(self) -> None:
-        self.came: Counter[bytes] = Counter()
-        self.is_up = Event()
-        self.is_up.set()
-
-
-class Worker:
-    """Reads, logs and confirms in a thread; ``dies_before`` names what it no longer comes to do."""
-
-    def __init__(self, url: str, log: Log, dies_before: str | None = None, timeout_seconds: float = 30.0) -> None:
-        self._stream = RedisStream(url, min_idle_seconds=0.5, timeout_seconds=timeout_seconds)
-        self._log = log
-        self._dies_before = dies_before
-        self.batches = 0
-        self._stopping = Event()
-        self._thread = Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                entries = self._stream.read(50, 0.05, {})
-                if not entries:
-                    continue
-                if self._dies_before == "log":
-                    return
-                if not self._log.is_up.is_set():
-                    self._stopping.wait(0.02)
-                    continue
-                self._log.came.update(entry.body for entry in entries)
-                if self._dies_before == "confirm":
-                    return
-                self._stream.confirm(entries)
-                self.batches += 1
-            except StreamUnavailableError:
-                self._stopping.wait(0.02)
-
-    def wait(self) -> None:
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self.wait()
-        if self._dies_before is None:
-            self._stream.close()
-
-
-class Process:
-    """What an API process has: an outbox of its own, and a forwarder."""
-
-    def __init__(self, folder: OutboxFolder, url: str, **options: object) -> None:
-        self.claim = folder.claim()
-        self.outbox = folder.open(self.claim.path)
-        options = {"limits": LIMITS, "pace": PACE, "back_off": BACK_OFF} | options
-        self.forwarder = Forwarder(folder, self.claim.path, url, **options)  # type: ignore[arg-type]
-        self.forwarder.start()
-
-    def wait_up(self) -> None:
-        """Until its first round is done; before it, it does not count as up either."""
-        wait_until(lambda: self.forwarder.status().up, "the forwarder sees that Redis takes events")
-
-    def wait_down(self) -> None:
-        """Call :meth:`wait_up` before the trouble begins."""
-        wait_until(lambda: not self.forwarder.status().up, "the forwarder sees that Redis takes none")
-
-    def stop(self) -> None:
-        self.forwarder.stop()
-        self.outbox.close()
-        self.claim.release()
-
-
-class Deployment:
-    """A folder of outboxes, a Redis, and a log, with as many processes and workers as a test wants."""
-
-    def __init__(self, folder: Path, server: RedisServer) -> None:
-        self.server = server
-        self.folder = OutboxFolder(folder)
-        self.redis = Redis.from_url(server.url)
-        self.log = Log()
-        self.appended: list[bytes] = []
-        self._ends = ExitStack()
-
-    def process(self, **options: object) -> Process:
-        process = Process(self.folder, self.server.url, **options)
-        self._ends.callback(process.stop)
-        return process
-
-    def worker(self, dies_before: str | None = None, **options: float) -> Worker:
-        worker = Worker(self.server.url, self.log, dies_before, **options)
-        self._ends.callback(worker.stop)
-        return worker
-
-    def append(self, outbox: Outbox, number: int) -> None:
-        for _ in range(number):
-            body = uuid4().bytes
-            outbox.append([(str(uuid4()), body)])
-            self.appended.append(body)
-
-    def logged(self, number: int) -> None:
-        wait_until(lambda: len(self.log.came) >= number, f"{number} events are logged")
-
-    def sent(self, number: int) -> None:
-        wait_until(lambda: self.redis.xlen("events") >= number, f"{number} entries are in the stream")
-
-    def balance(self) -> None:
-        """Every event is in the log, and nowhere else."""
-        wait_until(lambda: len(self.log.came) == len(self.appended), "everything is logged")
-        assert self.log.came.keys() == set(self.appended)
-        wait_until(lambda: all(not state.pending for state in self.folder.states()), "the outboxes are empty")
-        wait_until(lambda: self.redis.xlen("events") == 0, "the stream is empty")
-        assert self.redis.xpending("events", "log")["pending"] == 0
-
-    def close(self) -> None:
-        self._ends.close()
-        self.redis.close()
-
-
-@pytest.fixture(scope="module")
-def lasting_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-def deployment(tmp_path: Path, lasting_server: RedisServer) -> Iterator[Deployment]:
-    deployment = Deployment(tmp_path / "outbox", lasting_server)
-    deployment.redis.flushall()
-    yield deployment
-    deployment.close()
 
 
 def test_three_processes_and_two_workers(deployment: Deployment) -> None:
@@ -364,98 +217,6 @@ def test_confirmations_are_lost(deployment: Deployment) -> None:
         deployment.logged(len(deployment.appended))
         for key in deployment.redis.keys("events:confirmed:*"):
             deployment.redis.delete(key)
-    deployment.balance()
-
-
-def test_a_forwarder_starts_again(deployment: Deployment) -> None:
-    deployment.log.is_up.clear()
-    deployment.worker()
-    for _ in range(3):
-        process = deployment.process()
-        deployment.append(process.outbox, 50)
-        deployment.sent(50)
-        process.stop()
-    deployment.process()
-    deployment.log.is_up.set()
-    deployment.balance()
-    assert len(deployment.folder.paths()) == 1
-
-
-def test_what_is_left_is_sent_at_the_end(deployment: Deployment) -> None:
-    process = deployment.process(pace=PACE._replace(poll_seconds=30.0))
-    process.wait_up()
-    deployment.append(process.outbox, 175)
-    process.stop()
-    assert deployment.redis.xlen("events") == 175
-    deployment.process()
-    deployment.worker()
-    deployment.balance()
-
-
-def test_abandoned_outboxes_are_drained(deployment: Deployment) -> None:
-    writers = []
-    claims = [deployment.folder.claim() for _ in range(3)]
-    for claim in claims:
-        outbox = deployment.folder.open(claim.path)
-        writers.append(outbox.writer)
-        deployment.append(outbox, 120)
-        outbox.close()
-    process = deployment.process()
-    for claim in claims:
-        claim.release()
-    deployment.worker()
-    deployment.balance()
-    stream = RedisStream(deployment.server.url)
-    wait_until(
-        lambda: [s.settled for s in stream.outboxes() if s.writer in writers] == [120] * len(writers),
-        "the end is reported",
-    )
-    stream.close()
-    assert process.claim.path.name == "outbox-3.sqlite"
-    with deployment.folder.claim() as free:
-        assert free.path.name == "outbox-0.sqlite"
-
-
-def test_an_empty_outbox_of_nobody_stays_in_the_account(deployment: Deployment) -> None:
-    gone, _ = deployment.process(), deployment.process()
-    deployment.worker()
-    deployment.append(gone.outbox, 10)
-    deployment.balance()
-    gone.stop()
-    deployment.redis.flushall()
-    stream = RedisStream(deployment.server.url)
-    wait_until(lambda: sorted(state.last_sequence for state in stream.outboxes()) == [0, 10], "both are told of")
-    (last,) = (state for state in stream.outboxes() if state.last_sequence == 10)
-    stale = last._replace(pending=4, settled=6)  # as one leaves it that dies between emptying and telling
-    deployment.redis.hset("events:outboxes", last.writer, json.dumps(stale._asdict()))
-    wait_until(lambda: last in stream.outboxes(), "it is told again that all is settled")
-    stream.close()
-
-
-def test_a_damaged_outbox_does_not_keep_the_others_waiting(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    with deployment.folder.claim() as claim:
-        damaged = deployment.folder.open(claim.path)
-        deployment.append(damaged, 10)
-        damaged.close()
-        process = deployment.process()
-        read = Outbox.read
-        mended = Event()
-
-        def read_unless_damaged(self: Outbox, after: int, most: int) -> object:
-            if self.path == claim.path and not mended.is_set():
-                raise NotRecordedError("a bad block", "io")
-            return read(self, after, most)
-
-        monkeypatch.setattr(Outbox, "read", read_unless_damaged)
-    deployment.worker()
-    wait_until(lambda: "a bad block" in caplog.text, "the damage is noticed")
-    for number in range(5):
-        deployment.append(process.outbox, 20)
-        deployment.logged(20 * number + 20)
-    assert caplog.text.count("a bad block") == 1
-    mended.set()
     deployment.balance()
 
 
